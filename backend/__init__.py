@@ -1,0 +1,1 @@
+"""Interpoints backend: programmes, members, points, and the projection of the chain."""

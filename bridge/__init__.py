@@ -1,0 +1,1 @@
+"""Interpoints bridge: carries attested messages between chains."""

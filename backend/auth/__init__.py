@@ -1,0 +1,1 @@
+"""Who calls: API keys with scopes, member links, idempotency, the log of who did what."""

@@ -1,0 +1,54 @@
+"""Base of every error of the backend, and its form as an RFC 9457 problem."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class InterpointsError(Exception):
+    """An error that a caller can act on.
+
+    `status` is the HTTP status, `slug` the stable last part of the problem's `type`, `title` the same for every
+    occurrence; `detail` says what happened and what to do. Keyword arguments become extension members.
+    """
+
+    status: ClassVar[int] = 500
+    slug: ClassVar[str] = "internal"
+    title: ClassVar[str] = "Something went wrong on our side"
+
+    def __init__(self, detail: str, **extensions: str | int | bool | None | list[str]) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.extensions = extensions
+
+
+class NotFoundError(InterpointsError):
+    """No such resource, or none that the caller may see."""
+
+    status = 404
+    slug = "not-found"
+    title = "Not found"
+
+
+class ConflictError(InterpointsError):
+    """The request contradicts the present state."""
+
+    status = 409
+    slug = "conflict"
+    title = "Conflict"
+
+
+class InvalidRequestError(InterpointsError):
+    """The request is well-formed but cannot be carried out as it stands."""
+
+    status = 422
+    slug = "invalid-request"
+    title = "Invalid request"
+
+
+class UnavailableError(InterpointsError):
+    """Something the answer depends on does not answer now; trying again may help."""
+
+    status = 503
+    slug = "unavailable"
+    title = "Temporarily unavailable"

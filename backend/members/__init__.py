@@ -1,0 +1,1 @@
+"""Members: persons, and their enrolments in programmes."""

@@ -1,0 +1,1 @@
+"""Points: events, accruals, batches, redemptions, refunds, returns, balances, history, receipts."""

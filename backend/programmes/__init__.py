@@ -1,0 +1,1 @@
+"""Programmes: one brand's loyalty scheme each, its terms and its earning rule."""

@@ -1,0 +1,41 @@
+"""Tables of programmes."""
+
+from __future__ import annotations
+
+from sqlalchemy import Integer, String, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from backend.database import Address, Base, Points, PublicId, Time
+
+
+class Programme(Base):
+    """One brand's loyalty scheme.
+
+    The terms mirror those of the token (fixed at deployment); the earning rule is `earn_points` points for every
+    `earn_per_minor` minor units of the currency (cents), rounded down per event.
+    """
+
+    __tablename__ = "programmes"
+    __table_args__ = (UniqueConstraint("chain_id", "token"),)
+
+    id: Mapped[PublicId]  # prg_
+    slug: Mapped[str] = mapped_column(String(31), unique=True)
+    name: Mapped[str] = mapped_column(String(31))
+    symbol: Mapped[str] = mapped_column(String(11))
+    currency: Mapped[str] = mapped_column(String(3))
+    colour: Mapped[str] = mapped_column(String(7), default="#2f5d50")
+    chain_id: Mapped[int]
+    token: Mapped[Address]
+    epoch_length_seconds: Mapped[int]
+    validity_epochs: Mapped[int]
+    clawback_epochs: Mapped[int]
+    transferable: Mapped[bool] = mapped_column(default=True)
+    earn_points: Mapped[Points]
+    earn_per_minor: Mapped[Points]
+    return_period_seconds: Mapped[int] = mapped_column(Integer, default=0)
+    """How long an accrual stays pending after its event; 0: spendable at once."""
+    issuer: Mapped[Address]
+    """Signer that issues, refunds and claws back."""
+    custodian: Mapped[Address]
+    """Signer that acts for managed accounts and relays signed orders."""
+    created_at: Mapped[Time]

@@ -1,0 +1,47 @@
+"""One typed settings object, read from `INTERPOINTS_*` environment variables or a `.env`-style file named on start.
+
+Nothing is read at import time, and no secret has a default.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Everything that differs between one installation and the next. `docs/settings.md` lists the keys."""
+
+    model_config = SettingsConfigDict(env_prefix="INTERPOINTS_", extra="forbid", frozen=True)
+
+    database_url: str = Field(description="PostgreSQL, as postgresql+psycopg://user:password@host/name")
+    secret_key: SecretStr = Field(min_length=32, description="Signs member links and sessions; at least 32 characters")
+    manifest_path: Path = Field(description="Deployment manifest written by `interpoints deploy`")
+    rpc_urls: list[str] = Field(min_length=1, description="JSON-RPC endpoints of the chain, tried in order")
+    public_rpc_url: str | None = Field(
+        default=None, description="RPC endpoint that browsers use for `check on chain`; the check is hidden without one"
+    )
+    public_url: str = Field(default="http://127.0.0.1:8000", description="Where members reach the API; used in links")
+    api_host: str = Field(default="127.0.0.1", description="Address the API listens on")
+    api_port: int = Field(default=8000, ge=0, le=65535, description="Port the API listens on; 0 picks a free one")
+    keystore_dir: Path | None = Field(default=None, description="Folder of encrypted keystore files of the signers")
+    keystore_password_file: Path | None = Field(default=None, description="File that holds the keystores' password")
+    remote_signer_url: str | None = Field(
+        default=None, description="Remote signer (eth_signTransaction over JSON-RPC) used instead of keystores"
+    )
+    batch_max_age_seconds: float = Field(
+        default=5.0, gt=0, description="A batch is closed when its oldest matured accrual waited this long (wall clock)"
+    )
+    batch_max_credits: int = Field(default=1500, ge=1, le=2200, description="Most credits in one batch transaction")
+    max_fee_per_gas_gwei: int = Field(default=500, ge=1, description="Fee bumps stop here; the transaction then waits")
+    replace_after_blocks: int = Field(
+        default=3, ge=1, description="A transaction not mined after this many blocks is sent again with a higher fee"
+    )
+    finality_blocks: int | None = Field(
+        default=None,
+        description="Blocks below the head that count as final, for chains without a `finalized` tag; default: the tag",
+    )
+    log_level: str = Field(default="INFO", description="DEBUG, INFO, WARNING or ERROR")
+    metrics_port: int = Field(default=0, ge=0, le=65535, description="Port of a worker's Prometheus metrics; 0: off")

@@ -1,0 +1,1 @@
+"""Pages: the member page and its static files."""

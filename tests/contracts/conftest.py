@@ -1,0 +1,176 @@
+"""Actors, tokens and time for the contracts' tests. Run by scripts/test_contracts.sh."""
+
+import os
+import socket
+from itertools import count
+
+import pytest
+from brownie import web3
+from brownie._config import CONFIG
+from hypothesis import settings
+
+from tests.contracts.support.clock import EPOCH_SECONDS, START_SECONDS, Clock
+from tests.contracts.support.points import ref
+from tests.contracts.support.signing import Domain, member_wallet
+
+BLOCK_GAS_LIMIT = 60_000_000
+EXAMPLES = {"fuzz": 12, "machine": 12}
+LARGE_FACTOR = 25
+ROLES = ("ISSUER_ROLE", "CUSTODIAN_ROLE", "EXCHANGE_ROLE", "PAUSER_ROLE")
+ADMIN_DELAY_SECONDS = 3 * 86_400
+
+
+def pytest_configure(config):
+    """Gives this run's chain a free port, so that suites can run next to each other, and a fixed first day."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    network = CONFIG.networks["development"]
+    network["cmd"] = f"anvil --host 127.0.0.1 --timestamp {START_SECONDS}"
+    network["cmd_settings"] |= {"port": port, "gas_limit": BLOCK_GAS_LIMIT}
+
+
+def pytest_collection_modifyitems(items):
+    """Keeps fuzzing bounded by default; LARGE=1 asks for far more."""
+    factor = LARGE_FACTOR if os.environ.get("LARGE") == "1" else 1
+    for item in items:
+        marker = item.get_closest_marker("examples")
+        if marker is not None:
+            test = item.obj
+            test._hypothesis_internal_use_settings = settings(
+                test._hypothesis_internal_use_settings, max_examples=marker.args[0] * factor
+            )
+
+
+@pytest.fixture(autouse=True)
+def isolation(fn_isolation):
+    """Every test starts from the state its module's fixtures made."""
+
+
+@pytest.fixture(scope="session")
+def admin(accounts):
+    return accounts[0]
+
+
+@pytest.fixture(scope="session")
+def issuer(accounts):
+    return accounts[1]
+
+
+@pytest.fixture(scope="session")
+def custodian(accounts):
+    return accounts[2]
+
+
+@pytest.fixture(scope="session")
+def exchange(accounts):
+    return accounts[3]
+
+
+@pytest.fixture(scope="session")
+def pauser(accounts):
+    return accounts[4]
+
+
+@pytest.fixture(scope="session")
+def alice(accounts):
+    return accounts[5]
+
+
+@pytest.fixture(scope="session")
+def bob(accounts):
+    return accounts[6]
+
+
+@pytest.fixture(scope="session")
+def charlie(accounts):
+    return accounts[7]
+
+
+@pytest.fixture(scope="session")
+def mallory(accounts):
+    """A stranger without roles and without points."""
+    return accounts[8]
+
+
+@pytest.fixture(scope="session")
+def relayer(accounts):
+    """Sends what others signed; has no role."""
+    return accounts[9]
+
+
+@pytest.fixture(scope="session")
+def dora():
+    """A member with a wallet of her own, who signs and never sends."""
+    return member_wallet("dora")
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture(scope="module")
+def deploy(PointsToken, admin, issuer, custodian, exchange, pauser):
+    """Deploys a token with each role in its own hands; keyword arguments change the terms."""
+
+    def deploy_with(
+        epoch_seconds=EPOCH_SECONDS, validity=4, clawback_window=1, cap=1_000_000, transferable=True, name="Green Points"
+    ):
+        terms = (epoch_seconds, validity, clawback_window, cap, transferable)
+        token = PointsToken.deploy(name, "GRN", terms, admin, ADMIN_DELAY_SECONDS, {"from": admin})
+        for role, holder in zip(ROLES, (issuer, custodian, exchange, pauser), strict=True):
+            token.grantRole(getattr(token, role)(), holder, {"from": admin})
+        return token
+
+    return deploy_with
+
+
+@pytest.fixture(scope="module")
+def token(deploy):
+    """Monthly epochs, valid for four more, one epoch of clawback, at most a million points, transferable."""
+    return deploy()
+
+
+@pytest.fixture
+def give(issuer, clock):
+    """Issues points under a fresh ref: `give(token, account, amount)`; returns their epoch."""
+    numbers = count(1)
+
+    def give_points(token, account, amount):
+        token.issue(account, amount, ref(f"given {next(numbers)}"), {"from": issuer})
+        return clock.epoch
+
+    return give_points
+
+
+@pytest.fixture
+def give_monthly(give, clock):
+    """Issues one amount an epoch, the last in the present one at the end; returns the epochs."""
+
+    def give_each_epoch(token, account, *amounts):
+        epochs = []
+        for amount in amounts:
+            if epochs:
+                clock.pass_epochs(1)
+            epochs.append(give(token, account, amount))
+        return epochs
+
+    return give_each_epoch
+
+
+@pytest.fixture(scope="module")
+def domain(token):
+    return Domain(token.name(), web3.eth.chain_id, token.address)
+
+
+@pytest.fixture(scope="session")
+def member_key():
+    """The secret that stands for a member without a wallet."""
+    return ref("a random member key")
+
+
+@pytest.fixture
+def member(token, member_key):
+    """The managed account of `member_key`."""
+    return token.managedAccount(member_key)

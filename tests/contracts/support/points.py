@@ -1,0 +1,27 @@
+"""Short ways to say what tests say often: refs, lots, credits."""
+
+from hashlib import sha256
+
+from tests.contracts.model import Lots
+
+NOBODY = "0x" + "00" * 20
+LOT_LIMIT = 1 << 48
+"""A lot holds less than this."""
+
+
+def ref(text: str) -> str:
+    """A 32-byte reference as a backend makes one: the hash of its own key."""
+    return "0x" + sha256(text.encode()).hexdigest()
+
+
+def lots_of(token: object, account: object) -> Lots:
+    """Live lots by epoch, and a check of their order: earliest first, none empty."""
+    listed = [(int(epoch), int(amount)) for epoch, amount in token.lotsOf(account)]
+    assert listed == sorted(listed)
+    assert all(amount > 0 for _, amount in listed)
+    return dict(listed)
+
+
+def credit(account: object, amount: int) -> int:
+    """One word of a batch: the account's 160 bits, then 96 bits of amount."""
+    return int(str(account), 16) << 96 | amount

@@ -48,7 +48,12 @@ class Accrual(Base):
 
     __tablename__ = "accruals"
     __table_args__ = (
-        Index("ix_accruals_open", "programme_id", "matures_at", postgresql_where=text("batch_id IS NULL")),
+        Index(
+            "ix_accruals_open",
+            "programme_id",
+            "matures_at",
+            postgresql_where=text("batch_id IS NULL AND points > reversed_points + netted_points"),
+        ),
         Index("ix_accruals_batch", "batch_id", "leaf_index", postgresql_where=text("batch_id IS NOT NULL")),
         Index("ix_accruals_enrolment", "enrolment_id"),
     )
@@ -99,6 +104,9 @@ class Upload(Base):
     completed_at: Mapped[Time | None]
 
 
+Index("ix_uploads_open", Upload.created_at, postgresql_where=Upload.completed_at.is_(None))
+
+
 class IntakeRow(Base):
     """A row of an upload that waits for the intake worker; deleted once it has become an event, a duplicate or a rejection."""
 
@@ -136,8 +144,8 @@ class IntakeRejection(Base):
 class Redemption(Base):
     """Points spent, at once (`reserve_operation_id` empty) or by way of a hold.
 
-    `state`: `reserving`, `reserved`, `capturing`, `releasing`, `released`, `redeeming`, `redeemed`, `failed`. The state
-    moves on with the finality of its operations; the lots redeemed are in the projection (`token_events`, by `ref`).
+    The state is not kept: it follows from the operations (backend/points/states.py). The lots redeemed are in the
+    projection (`token_events`, by `ref`).
     """
 
     __tablename__ = "redemptions"
@@ -156,7 +164,6 @@ class Redemption(Base):
     account: Mapped[Address]
     points: Mapped[Points]
     captured_points: Mapped[Points | None]
-    state: Mapped[str] = mapped_column(String(16))
     hold_deadline: Mapped[Time | None]
     reserve_operation_id: Mapped[OperationRef | None]
     redeem_operation_id: Mapped[OperationRef | None]
@@ -182,12 +189,17 @@ class Refund(Base):
 class ReturnedEvent(Base):
     """Goods brought back, in part or whole: the points they had earned are taken back.
 
-    `points` = `reversed_points` (still pending in the database) + clawed back on chain (`clawback_points` asked for, of
-    which the log says how many were there) + shortfall (a row in `shortfall_entries`).
+    `points` = `reversed_points` (were still unbatched) + `taken_points` (clawed back on chain) + `forgiven_points` (the
+    programme's public clawback window had closed) + the shortfall (a row in `shortfall_entries`). `clawback_points` were
+    asked of the chain; `taken_points` is empty until its answer is final.
     """
 
     __tablename__ = "returns"
-    __table_args__ = (UniqueConstraint("programme_id", "reference"), Index("ix_returns_event", "event_id"))
+    __table_args__ = (
+        UniqueConstraint("programme_id", "reference"),
+        Index("ix_returns_event", "event_id"),
+        Index("ix_returns_open", "programme_id", postgresql_where=text("taken_points IS NULL")),
+    )
 
     id: Mapped[PublicId]  # ret_
     programme_id: Mapped[ProgrammeRef]
@@ -198,7 +210,10 @@ class ReturnedEvent(Base):
     points: Mapped[Points]
     reversed_points: Mapped[Points]
     clawback_points: Mapped[Points]
+    forgiven_points: Mapped[Points] = mapped_column(server_default=text("0"))
+    taken_points: Mapped[Points | None]
     operation_id: Mapped[OperationRef | None]
+    """The clawback; empty while the batch that credited the points is not mined yet, or when none is needed."""
     created_at: Mapped[Time]
 
 

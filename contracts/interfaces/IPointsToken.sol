@@ -52,7 +52,8 @@ interface IPointsToken {
     event BatchIssued(bytes32 indexed batchId, uint256 credits, uint256 totalAmount);
     /// @notice `amount` points of `account` were redeemed; `lots` is what they were, earliest first.
     event PointsRedeemed(bytes32 indexed ref, address indexed account, uint256 amount, Lot[] lots);
-    /// @notice `amount` of the redemption `ref` was given back: `restored` lots live again, `expiredAmount` came too late.
+    /// @notice `amount` of the redemption `ref` was given back: `restored` lots, latest-expiring first, live again;
+    /// `expiredAmount` came too late.
     event PointsRefunded(
         bytes32 indexed ref, address indexed account, uint256 amount, uint256 expiredAmount, Lot[] restored
     );
@@ -180,13 +181,13 @@ interface IPointsToken {
     function expire(address[] calldata accounts) external;
     /// @notice Moves every live lot of the managed account of `memberKey` to the member's own wallet. CUSTODIAN.
     function moveToWallet(bytes32 memberKey, address wallet) external;
-    /// @notice ERC-7802 burn that says which lots it took. EXCHANGE.
+    /// @notice ERC-7802 burn, FEFO, that returns and logs which lots it took. EXCHANGE.
     function crosschainBurnLots(address from, uint256 amount) external returns (Lot[] memory lots);
-    /// @notice ERC-7802 mint into given lots, which must be live. EXCHANGE.
+    /// @notice ERC-7802 mint into given lots, which must be live; within the supply cap. EXCHANGE.
     function crosschainMintLots(address to, Lot[] calldata lots) external;
     /// @notice Sets the most points that may be live at a time. DEFAULT_ADMIN.
     function setSupplyCap(uint48 cap) external;
-    /// @notice Stops every change of balances. PAUSER.
+    /// @notice Stops every change of balances, and `expire`. Allowances and roles can still change. PAUSER.
     function pause() external;
     /// @notice Ends the stop. PAUSER.
     function unpause() external;

@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.37;
+
+import {Lot} from "../interfaces/IPointsToken.sol";
+
+/// @title Expiring lots, five to a storage word.
+/// @notice A word is `tag:16 | lane4:48 | lane3:48 | lane2:48 | lane1:48 | lane0:48`. A ring of `words` words has a lane
+/// for each of `5 * words` consecutive epochs: epoch e lives in word `(e / 5) % words`, lane `e % 5`. The tag is the
+/// newest epoch the word could hold when it was last credited, so a lane's epoch is the largest one not above the tag
+/// that maps to the lane. docs/epoch-ledger.md has the picture and the proof.
+///
+/// A *movement* is a ring of lanes without tags (`uint256[6] memory`). All rings of a token share one geometry and a live
+/// epoch has the same lane in each of them, so a movement is added to or taken from a ring a whole word at a time.
+///
+/// What callers must keep true
+/// - `words == validity / 5 + 1`, at most `MAX_WORDS`: two live epochs never share a lane.
+/// - Time does not run backwards: no tag is above the current epoch.
+/// - An account's lane is never above the supply's lane of the same epoch, which is checked to stay below 2^48. No
+///   lane-wise addition can therefore carry into its neighbour.
+library EpochLedger {
+    /// @notice The live window of a ring.
+    /// @param epoch The current epoch.
+    /// @param validity Epochs after its own through which a lot stays valid.
+    /// @param words Words of the ring.
+    struct Window {
+        uint256 epoch;
+        uint256 validity;
+        uint256 words;
+    }
+
+    uint256 internal constant LANES = 5;
+    uint256 internal constant LANE_BITS = 48;
+    uint256 internal constant LANE_MASK = (1 << 48) - 1;
+    uint256 internal constant TAG_SHIFT = 240;
+    uint256 internal constant LANES_MASK = (1 << 240) - 1;
+    uint256 internal constant MAX_WORDS = 6;
+    uint256 internal constant MAX_EPOCH = type(uint16).max;
+
+    /// @dev Lanes 0, 2 and 4.
+    uint256 private constant EVEN_LANES = LANE_MASK | (LANE_MASK << 96) | (LANE_MASK << 192);
+    /// @dev The bit above each lane: set in `a ^ b ^ (a + b)` when the lane below it overflowed.
+    uint256 private constant CARRIES = (1 << 48) | (1 << 96) | (1 << 144) | (1 << 192) | (1 << 240);
+
+    /// @notice Word of the ring that holds `epoch`.
+    function wordOf(uint256 epoch, uint256 words) internal pure returns (uint256) {
+        return (epoch / LANES) % words;
+    }
+
+    /// @notice Position of the lowest bit of the lane that holds `epoch`.
+    function shiftOf(uint256 epoch) internal pure returns (uint256) {
+        // unchecked: at most 4 * 48.
+        unchecked {
+            return (epoch % LANES) * LANE_BITS;
+        }
+    }
+
+    /// @notice The lanes of `word` that belong to epochs from `epoch - validity` on, as a mask.
+    /// @dev With the tag t in lane j and `age = validity - (epoch - t)`: lanes up to j belong to the tag's own group of five
+    /// and are valid down to `j - age`; lanes above j belong to the group one turn of the ring before and are valid from
+    /// `j + 5 * words - age` on.
+    function liveMask(uint256 word, uint256 epoch, uint256 validity, uint256 words) internal pure returns (uint256 mask) {
+        // unchecked: epoch >= tag, and every subtraction is guarded by the comparison before it.
+        unchecked {
+            uint256 tag = word >> TAG_SHIFT;
+            uint256 gap = epoch - tag;
+            if (gap > validity) return 0;
+            uint256 age = validity - gap;
+            uint256 lane = tag % LANES;
+            uint256 lowest = lane > age ? lane - age : 0;
+            mask = (1 << ((lane + 1) * LANE_BITS)) - (1 << (lowest * LANE_BITS));
+            uint256 older = lane + LANES * words - age;
+            if (older < LANES) mask |= (1 << TAG_SHIFT) - (1 << (older * LANE_BITS));
+        }
+    }
+
+    /// @notice Sum of the five lanes of `lanes`; a tag is ignored.
+    function sum(uint256 lanes) internal pure returns (uint256) {
+        // unchecked: five numbers below 2^48 add up to less than 2^51, in fields 96 bits wide.
+        unchecked {
+            uint256 pairs = (lanes & EVEN_LANES) + ((lanes >> LANE_BITS) & (EVEN_LANES >> 96));
+            return (pairs + (pairs >> 96) + (pairs >> 192)) & ((1 << 96) - 1);
+        }
+    }
+
+    /// @notice Sum of all lanes of a movement.
+    function total(uint256[6] memory movement, uint256 words) internal pure returns (uint256 amount) {
+        for (uint256 k = 0; k < words; ++k) {
+            amount += sum(movement[k]);
+        }
+    }
+
+    /// @notice The newest epoch not above `epoch` that word `k` can hold.
+    /// @dev Only for words that a live epoch maps to: an earlier turn of the ring must exist.
+    function newestEpoch(uint256 k, uint256 epoch, uint256 words) internal pure returns (uint256) {
+        uint256 group = epoch / LANES;
+        uint256 back = (group % words + words - k) % words;
+        return back == 0 ? epoch : (group - back) * LANES + LANES - 1;
+    }
+
+    /// @notice `word` with its tag moved on to `tag`, and the lanes that had to make room.
+    /// @dev A lane that makes room held an epoch at least one turn of the ring, so more than `validity`, below the new tag.
+    function advance(uint256 word, uint256 tag, uint256 words)
+        internal
+        pure
+        returns (uint256 advanced, uint256 evictedLanes)
+    {
+        uint256 keep = liveMask(word, tag, LANES * words - 1, words);
+        evictedLanes = word & LANES_MASK & ~keep;
+        advanced = (word & keep) | (tag << TAG_SHIFT);
+    }
+
+    /// @notice Epoch of `lane` in a word with this `tag`.
+    function epochOfLane(uint256 lane, uint256 tag, uint256 words) internal pure returns (uint256) {
+        uint256 newest = tag % LANES;
+        return lane <= newest ? tag + lane - newest : tag + lane - newest - LANES * words;
+    }
+
+    /// @notice Points of the lot of `epoch`, which must be live.
+    function lotAt(uint256[6] storage ring, uint256 epoch, Window memory window) internal view returns (uint256) {
+        uint256 word = ring[wordOf(epoch, window.words)];
+        uint256 live = word & liveMask(word, window.epoch, window.validity, window.words);
+        return (live >> shiftOf(epoch)) & LANE_MASK;
+    }
+
+    /// @notice All live lanes of a ring.
+    function liveLanes(uint256[6] storage ring, Window memory window)
+        internal
+        view
+        returns (uint256[6] memory movement)
+    {
+        for (uint256 k = 0; k < window.words; ++k) {
+            uint256 word = ring[k];
+            if (word != 0) movement[k] = word & liveMask(word, window.epoch, window.validity, window.words);
+        }
+    }
+
+    /// @notice The earliest-expiring `amount` points of `available`.
+    /// @return taken What was taken; not removed from `available`.
+    /// @return missing What `available` falls short of `amount`.
+    function takeEarliest(uint256[6] memory available, uint256 amount, Window memory window)
+        internal
+        pure
+        returns (uint256[6] memory taken, uint256 missing)
+    {
+        missing = amount;
+        uint256 first = firstLive(window);
+        for (uint256 epoch = first; epoch <= window.epoch && missing != 0; ++epoch) {
+            uint256 k = wordOf(epoch, window.words);
+            uint256 shift = shiftOf(epoch);
+            uint256 lot = (available[k] >> shift) & LANE_MASK;
+            if (lot == 0) continue;
+            if (lot > missing) lot = missing;
+            taken[k] |= lot << shift;
+            // unchecked: lot <= missing.
+            unchecked {
+                missing -= lot;
+            }
+        }
+    }
+
+    /// @notice Adds `amount` points of `epoch` to a movement.
+    /// @return fits False when the lane would reach 2^48; the movement is unchanged then.
+    function addLot(uint256[6] memory movement, uint256 epoch, uint256 amount, uint256 words)
+        internal
+        pure
+        returns (bool fits)
+    {
+        uint256 k = wordOf(epoch, words);
+        uint256 shift = shiftOf(epoch);
+        if (amount > LANE_MASK || ((movement[k] >> shift) & LANE_MASK) + amount > LANE_MASK) return false;
+        movement[k] += amount << shift;
+        return true;
+    }
+
+    /// @notice What is left of `whole` without `part`; every lane of `part` is within the lane of `whole`.
+    function without(uint256[6] memory whole, uint256[6] memory part, uint256 words)
+        internal
+        pure
+        returns (uint256[6] memory rest)
+    {
+        for (uint256 k = 0; k < words; ++k) {
+            rest[k] = whole[k] - part[k];
+        }
+    }
+
+    /// @notice Takes a movement of live lots out of a ring. Tags stay.
+    function debit(uint256[6] storage ring, uint256[6] memory movement, uint256 words) internal {
+        for (uint256 k = 0; k < words; ++k) {
+            uint256 lanes = movement[k];
+            if (lanes != 0) ring[k] -= lanes;
+        }
+    }
+
+    /// @notice Adds a movement of live lots to the supply's ring and forgets the lots that make room.
+    /// @return fits False when a lot would reach 2^48; the caller must revert then.
+    function creditSupply(uint256[6] storage ring, uint256[6] memory movement, Window memory window)
+        internal
+        returns (bool fits)
+    {
+        fits = true;
+        for (uint256 k = 0; k < window.words; ++k) {
+            uint256 lanes = movement[k];
+            if (lanes == 0) continue;
+            uint256 tag = newestEpoch(k, window.epoch, window.words);
+            (uint256 word,) = advance(ring[k], tag, window.words);
+            uint256 before = word & LANES_MASK;
+            // unchecked: two numbers below 2^240.
+            unchecked {
+                if ((before ^ lanes ^ (before + lanes)) & CARRIES != 0) fits = false;
+                ring[k] = word + lanes;
+            }
+        }
+    }
+
+    /// @notice The lots of a movement, earliest first, without empty ones.
+    function toLots(uint256[6] memory movement, Window memory window) internal pure returns (Lot[] memory lots) {
+        uint256 first = firstLive(window);
+        lots = new Lot[](window.epoch - first + 1);
+        uint256 count = 0;
+        for (uint256 epoch = first; epoch <= window.epoch; ++epoch) {
+            uint256 amount = (movement[wordOf(epoch, window.words)] >> shiftOf(epoch)) & LANE_MASK;
+            if (amount != 0) lots[count++] = Lot(epoch, amount);
+        }
+        // Shortens the array to what was filled; its memory was allocated above.
+        assembly ("memory-safe") {
+            mstore(lots, count)
+        }
+    }
+
+    /// @notice The earliest epoch whose lots are live.
+    function firstLive(Window memory window) internal pure returns (uint256) {
+        return window.epoch > window.validity ? window.epoch - window.validity : 0;
+    }
+}

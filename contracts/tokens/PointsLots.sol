@@ -1,0 +1,330 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.37;
+
+import {ERC20} from "@openzeppelin/contracts/token/ERC20/ERC20.sol";
+import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
+import {ERC20Permit} from "@openzeppelin/contracts/token/ERC20/extensions/ERC20Permit.sol";
+
+import {IERC7818} from "../interfaces/IERC7818.sol";
+import {IPointsToken, Lot} from "../interfaces/IPointsToken.sol";
+import {EpochLedger} from "../libraries/EpochLedger.sol";
+import {PointsControl} from "./PointsControl.sol";
+
+/// @title ERC-20 balances and supply as expiring lots (ERC-7818).
+/// @dev OpenZeppelin's own balance and supply storage stays empty; its name, symbol and allowances are used.
+abstract contract PointsLots is ERC20Permit, PointsControl, IERC7818 {
+    using EpochLedger for uint256[6];
+
+    uint256 internal immutable _words;
+
+    mapping(address account => uint256[6] ring) private _rings;
+    uint256[6] private _supply;
+
+    constructor() {
+        _words = _validity / EpochLedger.LANES + 1;
+    }
+
+    /// @inheritdoc IPointsToken
+    function expire(address[] calldata accounts) external whenNotPaused {
+        EpochLedger.Window memory window = _window();
+        for (uint256 i = 0; i < accounts.length; ++i) {
+            _expire(accounts[i], window);
+        }
+    }
+
+    /// @inheritdoc IERC7818
+    function transferAtEpoch(uint256 epoch, address to, uint256 value) external returns (bool) {
+        _transferLot(_msgSender(), to, epoch, value);
+        return true;
+    }
+
+    /// @inheritdoc IERC7818
+    function transferFromAtEpoch(uint256 epoch, address from, address to, uint256 value) external returns (bool) {
+        _spendAllowance(from, _msgSender(), value);
+        _transferLot(from, to, epoch, value);
+        return true;
+    }
+
+    /// @inheritdoc IERC7818
+    function balanceOfAtEpoch(uint256 epoch, address account) external view returns (uint256) {
+        return _liveLot(_rings[account], epoch);
+    }
+
+    /// @inheritdoc IPointsToken
+    function totalSupplyAtEpoch(uint256 epoch) external view returns (uint256) {
+        return _liveLot(_supply, epoch);
+    }
+
+    /// @inheritdoc IPointsToken
+    function lotsOf(address account) external view returns (Lot[] memory) {
+        EpochLedger.Window memory window = _window();
+        return EpochLedger.toLots(_rings[account].liveLanes(window), window);
+    }
+
+    /// @inheritdoc IPointsToken
+    function lotSlotOf(address account) external view returns (bytes32 slot) {
+        uint256[6] storage ring = _rings[account];
+        assembly ("memory-safe") {
+            slot := ring.slot
+        }
+    }
+
+    /// @inheritdoc IERC7818
+    function epochLength() external view returns (uint256) {
+        return _epochLength;
+    }
+
+    /// @inheritdoc IERC7818
+    function epochType() external pure returns (EPOCH_TYPE) {
+        return EPOCH_TYPE.TIME_BASED;
+    }
+
+    /// @inheritdoc IERC7818
+    function validityDuration() external view returns (uint256) {
+        return _validity;
+    }
+
+    /// @inheritdoc ERC20
+    function transfer(address to, uint256 value) public override(ERC20, IERC20) returns (bool) {
+        _requireTransferable();
+        return super.transfer(to, value);
+    }
+
+    /// @inheritdoc ERC20
+    function transferFrom(address from, address to, uint256 value) public override(ERC20, IERC20) returns (bool) {
+        _requireTransferable();
+        return super.transferFrom(from, to, value);
+    }
+
+    /// @inheritdoc IERC7818
+    function currentEpoch() public view returns (uint256) {
+        return block.timestamp / _epochLength;
+    }
+
+    /// @inheritdoc IERC7818
+    function isEpochExpired(uint256 epoch) public view returns (bool) {
+        uint256 current = currentEpoch();
+        return current > epoch && current - epoch > _validity;
+    }
+
+    /// @inheritdoc ERC20
+    function decimals() public pure override returns (uint8) {
+        return 0;
+    }
+
+    /// @inheritdoc ERC20
+    function balanceOf(address account) public view override(ERC20, IERC20) returns (uint256) {
+        return _rings[account].liveLanes(_window()).total(_words);
+    }
+
+    /// @inheritdoc ERC20
+    function totalSupply() public view override(ERC20, IERC20) returns (uint256) {
+        return _supply.liveLanes(_window()).total(_words);
+    }
+
+    /// @dev Mints into the current epoch, burns and moves FEFO. The checks of zero addresses are OpenZeppelin's.
+    /// @inheritdoc ERC20
+    function _update(address from, address to, uint256 value) internal override {
+        EpochLedger.Window memory window = _window();
+        if (from == address(0)) {
+            _mintCurrent(to, value, window.epoch, _supplyCap());
+        } else {
+            uint256[6] memory movement = _take(from, value, window);
+            if (to == address(0)) _debitSupply(movement, window);
+            else _put(to, movement, window);
+            emit Transfer(from, to, value);
+        }
+    }
+
+    /// @dev Mints `amount` points of the current epoch, within the cap.
+    function _mintCurrent(address to, uint256 amount, uint256 epoch, uint256 supplyCap) internal {
+        if (to == address(0)) revert ERC20InvalidReceiver(address(0));
+        if (amount == 0 || amount > EpochLedger.LANE_MASK) revert InvalidAmount(amount);
+        _creditSupplyCurrent(amount, epoch, supplyCap);
+        _creditCurrent(to, amount, epoch);
+        emit Transfer(address(0), to, amount);
+    }
+
+    /// @dev Adds minted points of the current epoch to the supply, within the cap.
+    function _creditSupplyCurrent(uint256 amount, uint256 epoch, uint256 supplyCap) internal {
+        if (epoch > EpochLedger.MAX_EPOCH) revert EpochLimitReached(epoch);
+        uint256 words = _words;
+        uint256 current = EpochLedger.wordOf(epoch, words);
+        uint256 increased = amount;
+        uint256 word = 0;
+        for (uint256 k = 0; k < words; ++k) {
+            uint256 stored = _supply[k];
+            if (k == current) word = stored;
+            increased += EpochLedger.sum(stored & EpochLedger.liveMask(stored, epoch, _validity, words));
+        }
+        if (increased > supplyCap) revert SupplyCapExceeded(increased, supplyCap);
+        if (word >> EpochLedger.TAG_SHIFT != epoch) (word,) = EpochLedger.advance(word, epoch, words);
+        // unchecked: the lane stays within the cap, below 2^48.
+        unchecked {
+            _supply[current] = word + (amount << EpochLedger.shiftOf(epoch));
+        }
+    }
+
+    /// @dev Adds points of the current epoch to an account. The supply must have been checked, or be checked later in the
+    /// same transaction: that bounds the lane.
+    function _creditCurrent(address account, uint256 amount, uint256 epoch) internal {
+        uint256 k = EpochLedger.wordOf(epoch, _words);
+        uint256[6] storage ring = _rings[account];
+        uint256 word = ring[k];
+        if (word >> EpochLedger.TAG_SHIFT != epoch) word = _advance(account, word, epoch);
+        // unchecked: the lane is within the supply's lane, below 2^48.
+        unchecked {
+            ring[k] = word + (amount << EpochLedger.shiftOf(epoch));
+        }
+    }
+
+    /// @dev Takes the earliest-expiring `amount` points out of an account. The caller puts them somewhere or burns them.
+    function _take(address account, uint256 amount, EpochLedger.Window memory window)
+        internal
+        returns (uint256[6] memory movement)
+    {
+        uint256 missing;
+        uint256[6] storage ring = _rings[account];
+        (movement, missing) = EpochLedger.takeEarliest(ring.liveLanes(window), amount, window);
+        if (missing != 0) revert ERC20InsufficientBalance(account, amount - missing, amount);
+        ring.debit(movement, window.words);
+    }
+
+    /// @dev Takes all live points out of an account.
+    function _takeAll(address account, EpochLedger.Window memory window)
+        internal
+        returns (uint256[6] memory movement, uint256 amount)
+    {
+        uint256[6] storage ring = _rings[account];
+        movement = ring.liveLanes(window);
+        amount = movement.total(window.words);
+        ring.debit(movement, window.words);
+    }
+
+    /// @dev Takes all live points out of an account that will not be used again, logs its dead lots and frees its storage.
+    function _close(address account, EpochLedger.Window memory window)
+        internal
+        returns (uint256[6] memory movement, uint256 amount)
+    {
+        uint256[6] storage ring = _rings[account];
+        movement = ring.liveLanes(window);
+        amount = movement.total(window.words);
+        for (uint256 k = 0; k < window.words; ++k) {
+            uint256 word = ring[k];
+            if (word == 0) continue;
+            _logExpired(account, word & EpochLedger.LANES_MASK & ~movement[k], word >> EpochLedger.TAG_SHIFT);
+            ring[k] = 0;
+        }
+    }
+
+    /// @dev Takes up to `amount` points of the live lot of `epoch` out of an account.
+    function _takeLot(address account, uint256 epoch, uint256 amount, EpochLedger.Window memory window)
+        internal
+        returns (uint256[6] memory movement, uint256 taken)
+    {
+        uint256[6] storage ring = _rings[account];
+        uint256 lot = ring.lotAt(epoch, window);
+        taken = amount < lot ? amount : lot;
+        movement[EpochLedger.wordOf(epoch, window.words)] = taken << EpochLedger.shiftOf(epoch);
+        ring.debit(movement, window.words);
+    }
+
+    /// @dev Puts a movement into an account, logging the dead lots that make room.
+    function _put(address account, uint256[6] memory movement, EpochLedger.Window memory window) internal {
+        if (window.epoch > EpochLedger.MAX_EPOCH) revert EpochLimitReached(window.epoch);
+        uint256[6] storage ring = _rings[account];
+        for (uint256 k = 0; k < window.words; ++k) {
+            uint256 lanes = movement[k];
+            if (lanes == 0) continue;
+            uint256 word = ring[k];
+            uint256 tag = EpochLedger.newestEpoch(k, window.epoch, window.words);
+            if (word >> EpochLedger.TAG_SHIFT != tag) word = _advance(account, word, tag);
+            // unchecked: every lane is within the supply's lane, below 2^48.
+            unchecked {
+                ring[k] = word + lanes;
+            }
+        }
+    }
+
+    /// @dev Burns a movement that was taken out of an account. The caller logs the Transfer.
+    function _debitSupply(uint256[6] memory movement, EpochLedger.Window memory window) internal {
+        _supply.debit(movement, window.words);
+    }
+
+    /// @dev Adds minted lots to the supply. The caller checks the cap where it applies.
+    function _creditSupply(uint256[6] memory movement, uint256 amount, EpochLedger.Window memory window) internal {
+        if (!_supply.creditSupply(movement, window)) revert InvalidAmount(amount);
+    }
+
+    /// @dev Logs the lots of a movement, to stand directly before its Transfer.
+    function _logLots(address from, address to, Lot[] memory lots) internal {
+        for (uint256 i = 0; i < lots.length; ++i) {
+            emit LotTransferred(from, to, lots[i].epoch, lots[i].amount);
+        }
+    }
+
+    function _window() internal view returns (EpochLedger.Window memory) {
+        return EpochLedger.Window({epoch: currentEpoch(), validity: _validity, words: _words});
+    }
+
+    /// @dev Reverts unless members may move points to each other now.
+    function _requireTransferable() internal view {
+        if (!_transferable) revert TransfersDisabled();
+        _requireNotPaused();
+    }
+
+    /// @dev Reverts unless `epoch` is live, for an account the lot would leave.
+    function _requireLive(address from, uint256 epoch, uint256 current) internal view {
+        if (epoch > current) revert EpochInFuture(epoch, current);
+        if (current - epoch > _validity) revert ERC7818TransferredExpiredToken(from, epoch);
+    }
+
+    function _transferLot(address from, address to, uint256 epoch, uint256 value) private {
+        _requireTransferable();
+        if (to == address(0)) revert ERC20InvalidReceiver(address(0));
+        EpochLedger.Window memory window = _window();
+        _requireLive(from, epoch, window.epoch);
+        (uint256[6] memory movement, uint256 taken) = _takeLot(from, epoch, value, window);
+        if (taken != value) revert ERC20InsufficientBalance(from, taken, value);
+        _put(to, movement, window);
+        emit LotTransferred(from, to, epoch, value);
+        emit Transfer(from, to, value);
+    }
+
+    function _expire(address account, EpochLedger.Window memory window) private {
+        uint256[6] storage ring = _rings[account];
+        for (uint256 k = 0; k < window.words; ++k) {
+            uint256 word = ring[k];
+            uint256 mask = EpochLedger.liveMask(word, window.epoch, window.validity, window.words);
+            uint256 dead = word & EpochLedger.LANES_MASK & ~mask;
+            if (dead == 0) continue;
+            ring[k] = word - dead;
+            _logExpired(account, dead, word >> EpochLedger.TAG_SHIFT);
+        }
+    }
+
+    /// @dev Moves the tag of an account's word on and logs the lots that make room.
+    function _advance(address account, uint256 word, uint256 tag) private returns (uint256 advanced) {
+        uint256 evictedLanes;
+        (advanced, evictedLanes) = EpochLedger.advance(word, tag, _words);
+        if (evictedLanes != 0) _logExpired(account, evictedLanes, word >> EpochLedger.TAG_SHIFT);
+    }
+
+    /// @dev Logs dead lanes of a word with this tag, earliest first.
+    function _logExpired(address account, uint256 dead, uint256 tag) private {
+        if (dead == 0) return;
+        for (uint256 i = 1; i <= EpochLedger.LANES; ++i) {
+            uint256 lane = (tag + i) % EpochLedger.LANES;
+            uint256 amount = (dead >> (lane * EpochLedger.LANE_BITS)) & EpochLedger.LANE_MASK;
+            if (amount == 0) continue;
+            emit PointsExpired(account, EpochLedger.epochOfLane(lane, tag, _words), amount);
+            emit Transfer(account, address(0), amount);
+        }
+    }
+
+    function _liveLot(uint256[6] storage ring, uint256 epoch) private view returns (uint256) {
+        EpochLedger.Window memory window = _window();
+        if (epoch > window.epoch || window.epoch - epoch > window.validity) return 0;
+        return ring.lotAt(epoch, window);
+    }
+}

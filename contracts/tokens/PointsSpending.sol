@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.37;
+
+import {SignatureChecker} from "@openzeppelin/contracts/utils/cryptography/SignatureChecker.sol";
+
+import {IPointsToken} from "../interfaces/IPointsToken.sol";
+import {PointsLots} from "./PointsLots.sol";
+
+/// @title In whose name points are spent, and the refs of the accounts.
+/// @notice An account acts by calling, by its EIP-712 signature, or, when it is managed, through the custodian.
+abstract contract PointsSpending is PointsLots {
+    /// @dev What a ref of an account was used for. An order is one word: `body | amount:48 | status:8`. The body of a
+    /// redemption is a 160-bit hash of the account and lots (amount: what can still be refunded), that of a hold its
+    /// deadline (amount: points held).
+    enum OrderStatus {
+        None,
+        Redeemed,
+        Held,
+        Released
+    }
+
+    /// @notice Type hash that addresses of managed accounts are derived with.
+    bytes32 public constant MANAGED_ACCOUNT_TYPEHASH = keccak256("ManagedAccount(address token,bytes32 memberKey)");
+
+    uint256 private constant AMOUNT_SHIFT = 8;
+    uint256 private constant BODY_SHIFT = 56;
+
+    mapping(address account => mapping(bytes32 ref => uint256 order)) private _orders;
+
+    /// @inheritdoc IPointsToken
+    function managedAccount(bytes32 memberKey) public view returns (address) {
+        return address(uint160(uint256(keccak256(abi.encode(MANAGED_ACCOUNT_TYPEHASH, address(this), memberKey)))));
+    }
+
+    /// @dev The managed account of a key, for the custodian only.
+    function _authorizeCustodian(bytes32 memberKey) internal view returns (address account) {
+        _checkRole(CUSTODIAN_ROLE);
+        return managedAccount(memberKey);
+    }
+
+    /// @dev Reverts unless `signature` is the account's over the struct and not too late.
+    function _authorizeSignature(address account, bytes32 structHash, uint256 deadline, bytes calldata signature)
+        internal
+        view
+    {
+        if (block.timestamp > deadline) revert SignatureExpired(deadline);
+        if (!SignatureChecker.isValidSignatureNowCalldata(account, _hashTypedDataV4(structHash), signature)) {
+            revert InvalidSignature(account);
+        }
+    }
+
+    /// @dev Uses up a ref of an account.
+    function _openOrder(address account, bytes32 ref, OrderStatus status, uint256 amount, uint256 body) internal {
+        if (_orders[account][ref] != 0) revert RefAlreadyUsed(ref);
+        _setOrder(account, ref, status, amount, body);
+    }
+
+    /// @dev The caller makes sure that `amount` is below 2^48 and `body` below 2^200.
+    function _setOrder(address account, bytes32 ref, OrderStatus status, uint256 amount, uint256 body) internal {
+        _orders[account][ref] = (body << BODY_SHIFT) | (amount << AMOUNT_SHIFT) | uint256(status);
+    }
+
+    function _order(address account, bytes32 ref)
+        internal
+        view
+        returns (OrderStatus status, uint256 amount, uint256 body)
+    {
+        uint256 order = _orders[account][ref];
+        return (OrderStatus(uint8(order)), uint48(order >> AMOUNT_SHIFT), order >> BODY_SHIFT);
+    }
+}

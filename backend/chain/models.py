@@ -45,7 +45,12 @@ class OutboxTransaction(Base):
 
     __tablename__ = "outbox"
     __table_args__ = (
-        Index("ix_outbox_open", "chain_id", "signer", "id", postgresql_where=text("state IN ('queued','sent','mined')")),
+        Index(
+            "ix_outbox_open", "chain_id", "signer", "id", postgresql_where=text("state IN ('queued','sent','mined')")
+        ),
+        Index(
+            "ix_outbox_nonce", "chain_id", "signer", "nonce", unique=True, postgresql_where=text("nonce IS NOT NULL")
+        ),
     )
 
     id: Mapped[RowId]
@@ -82,6 +87,9 @@ class TransactionAttempt(Base):
     max_priority_fee_per_gas: Mapped[int] = mapped_column(Numeric(78, 0))
     signed_at: Mapped[Time]
     broadcast_at: Mapped[Time | None]
+    """Empty while no node is known to have taken it; emptied again when a reorganisation drops it."""
+    broadcast_block: Mapped[int | None] = mapped_column(BigInteger)
+    """Head when it was first offered under this fee: waiting is counted in blocks, not by a clock."""
     block_number: Mapped[int | None] = mapped_column(BigInteger)
     block_hash: Mapped[Hash | None]
     succeeded: Mapped[bool | None]
@@ -98,6 +106,9 @@ class SignerAccount(Base):
     next_nonce: Mapped[int] = mapped_column(BigInteger)
     leased_by: Mapped[str | None] = mapped_column(String(64))
     leased_until: Mapped[Time | None]
+    """By the database's clock."""
+    halted_reason: Mapped[str | None]
+    """Set while the chain knows nonces of this account that the database does not: nothing is signed."""
 
 
 class Block(Base):

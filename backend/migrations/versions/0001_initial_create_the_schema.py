@@ -123,6 +123,7 @@ def upgrade() -> None:
         sa.Column("next_nonce", sa.BigInteger(), nullable=False),
         sa.Column("leased_by", sa.String(length=64), nullable=True),
         sa.Column("leased_until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("halted_reason", sa.String(), nullable=True),
         sa.PrimaryKeyConstraint("chain_id", "address"),
     )
     op.create_table(
@@ -332,6 +333,13 @@ def upgrade() -> None:
         unique=False,
         postgresql_where=sa.text("state IN ('queued','sent','mined')"),
     )
+    op.create_index(
+        "ix_outbox_nonce",
+        "outbox",
+        ["chain_id", "signer", "nonce"],
+        unique=True,
+        postgresql_where=sa.text("nonce IS NOT NULL"),
+    )
     op.create_index(op.f("ix_outbox_operation_id"), "outbox", ["operation_id"], unique=False)
     op.create_table(
         "redemptions",
@@ -506,6 +514,7 @@ def upgrade() -> None:
         sa.Column("max_priority_fee_per_gas", sa.Numeric(precision=78, scale=0), nullable=False),
         sa.Column("signed_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("broadcast_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("broadcast_block", sa.BigInteger(), nullable=True),
         sa.Column("block_number", sa.BigInteger(), nullable=True),
         sa.Column("block_hash", sa.LargeBinary(length=32), nullable=True),
         sa.Column("succeeded", sa.Boolean(), nullable=True),
@@ -572,6 +581,7 @@ def downgrade() -> None:
     op.drop_index("ix_redemptions_ref", table_name="redemptions")
     op.drop_index("ix_redemptions_enrolment", table_name="redemptions")
     op.drop_table("redemptions")
+    op.drop_index("ix_outbox_nonce", table_name="outbox", postgresql_where=sa.text("nonce IS NOT NULL"))
     op.drop_index(op.f("ix_outbox_operation_id"), table_name="outbox")
     op.drop_index("ix_outbox_open", table_name="outbox", postgresql_where=sa.text("state IN ('queued','sent','mined')"))
     op.drop_table("outbox")

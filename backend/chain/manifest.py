@@ -1,0 +1,137 @@
+"""The deployment manifest: what was deployed where. Everything else, the audit included, starts from this file."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Protocol
+
+from eth_utils.address import is_checksum_address, to_checksum_address
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from backend.chain.errors import ManifestError, WrongChain
+
+
+def _checksummed(value: str) -> str:
+    if len(value) != 42 or not value.startswith("0x") or not (value.islower() or is_checksum_address(value)):
+        raise ValueError("not an address, or its checksum is wrong")
+    return str(to_checksum_address(value))
+
+
+def _hash(value: str) -> str:
+    if len(value) != 66 or not value.startswith("0x"):
+        raise ValueError("not 32 bytes of 0x hex")
+    bytes.fromhex(value[2:])
+    return value.lower()
+
+
+AddressText = Annotated[str, AfterValidator(_checksummed)]
+"""0x address with EIP-55 checksum."""
+HashText = Annotated[str, AfterValidator(_hash)]
+"""32 bytes as 0x hex."""
+
+
+class KnowsItsChain(Protocol):
+    """What the manifest asks a client."""
+
+    def chain_id(self) -> int:
+        """Chain id of the endpoint."""
+
+    def genesis_hash(self) -> str:
+        """Hash of block 0, 0x hex."""
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class TermsEntry(_Model):
+    """Terms of a token, as at deployment; lengths of epochs in seconds, windows in epochs, the cap in points."""
+
+    epoch_length_seconds: int = Field(ge=86_400)
+    validity_epochs: int = Field(ge=0, le=29)
+    clawback_epochs: int = Field(ge=0)
+    supply_cap_points: int = Field(gt=0, lt=1 << 48)
+    transferable: bool
+
+
+class RegistryEntry(_Model):
+    """The programme registry."""
+
+    address: AddressText
+    code_hash: HashText
+    block: int = Field(ge=0)
+    admin: AddressText
+
+
+class ProgrammeEntry(_Model):
+    """A programme's token and who acts for it."""
+
+    slug: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,30}$")
+    name: str = Field(min_length=1, max_length=31)
+    symbol: str = Field(min_length=1, max_length=11)
+    token: AddressText
+    code_hash: HashText
+    block: int = Field(ge=0, description="Block of the token's deployment: its first log is not below")
+    terms: TermsEntry
+    issuer: AddressText
+    custodian: AddressText
+    admin: AddressText
+
+    @property
+    def token_bytes(self) -> bytes:
+        """The token's address as 20 bytes."""
+        return bytes.fromhex(self.token[2:])
+
+
+class Manifest(_Model):
+    """A deployment on one chain."""
+
+    chain_id: int = Field(gt=0)
+    genesis_hash: HashText
+    sources_hash: str = ""
+    registry: RegistryEntry | None = None
+    programmes: tuple[ProgrammeEntry, ...] = ()
+
+    @classmethod
+    def load(cls, path: Path) -> Manifest:
+        """Reads a manifest. Errors: `ManifestError`."""
+        try:
+            return cls.model_validate_json(path.read_bytes())
+        except FileNotFoundError as error:
+            raise ManifestError(f"No deployment manifest at {path}: run `interpoints deploy`.") from error
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"])
+            raise ManifestError(f"{path} is not a deployment manifest: {where}: {first['msg']}.") from error
+
+    def save(self, path: Path) -> None:
+        """Writes the manifest whole or not at all."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft = path.with_suffix(path.suffix + ".part")
+        with draft.open("w") as file:
+            file.write(self.model_dump_json(indent=2) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+
+    def programme(self, slug: str) -> ProgrammeEntry:
+        """The programme called `slug`. Errors: `ManifestError`."""
+        for entry in self.programmes:
+            if entry.slug == slug:
+                return entry
+        raise ManifestError(f"The manifest has no programme {slug!r}.")
+
+    @property
+    def tokens(self) -> tuple[bytes, ...]:
+        """Addresses of all tokens, 20 bytes each."""
+        return tuple(entry.token_bytes for entry in self.programmes)
+
+    def check_chain(self, client: KnowsItsChain) -> None:
+        """Refuses a client of another chain. Errors: `WrongChain`."""
+        chain_id = client.chain_id()
+        if chain_id != self.chain_id:
+            raise WrongChain("The endpoint", self.chain_id, chain_id)
+        genesis_hash = client.genesis_hash().lower()
+        if genesis_hash != self.genesis_hash:
+            raise WrongChain("The endpoint", f"with genesis {self.genesis_hash}", f"with genesis {genesis_hash}")

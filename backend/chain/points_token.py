@@ -1,0 +1,349 @@
+"""PointsToken: calldata for every state-changing function, readers, derived addresses and EIP-712 orders.
+
+Encoders are written out by hand: they are on the path of every credit, and shared vectors in the tests hold them to eth_abi
+byte by byte.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from eth_utils.address import to_checksum_address
+from eth_utils.crypto import keccak
+
+from backend.chain.client import ChainClient, Json
+from backend.chain.event_types import Lot
+
+AMOUNT_LIMIT = 1 << 48
+"""Amounts of points are below this."""
+MANAGED_ACCOUNT_TYPEHASH = keccak(text="ManagedAccount(address token,bytes32 memberKey)")
+HOLD_ACCOUNT_TYPEHASH = keccak(text="HoldAccount(address token,address account,bytes32 ref)")
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """Terms of a token; the cap is the present one."""
+
+    epoch_length_seconds: int
+    validity_epochs: int
+    clawback_epochs: int
+    supply_cap_points: int
+    transferable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """An open hold: points and deadline in Unix seconds."""
+
+    points: int
+    deadline: int
+
+
+def selector(signature: str) -> bytes:
+    """First four bytes of a function's signature hash."""
+    return keccak(text=signature)[:4]
+
+
+# Words
+
+_PAD12 = bytes(12)
+
+
+def _word(value: int) -> bytes:
+    return value.to_bytes(32, "big")
+
+
+def _address(value: bytes) -> bytes:
+    if len(value) != 20:
+        raise ValueError(f"an address has 20 bytes, not {len(value)}")
+    return _PAD12 + value
+
+
+def _hash(value: bytes) -> bytes:
+    if len(value) != 32:
+        raise ValueError(f"a ref or key has 32 bytes, not {len(value)}")
+    return value
+
+
+def _bytes(value: bytes) -> bytes:
+    return _word(len(value)) + value + bytes(-len(value) % 32)
+
+
+def _lots(lots: Iterable[Lot]) -> bytes:
+    words = [_word(lot.epoch) + _word(lot.amount) for lot in lots]
+    return _word(len(words)) + b"".join(words)
+
+
+# Issuing
+
+_ISSUE = selector("issue(address,uint256,bytes32)")
+_ISSUE_BATCH = selector("issueBatch(bytes32,uint256[])")
+_REFUND = selector("refund(bytes32,address,(uint256,uint256)[],uint256)")
+_CLAWBACK = selector("clawback(address,uint256,uint256,bytes32)")
+
+
+def encode_issue(account: bytes, points: int, ref: bytes) -> bytes:
+    """issue(to, amount, ref)."""
+    return _ISSUE + _address(account) + _word(points) + _hash(ref)
+
+
+def encode_issue_batch(batch_id: bytes, credits: Sequence[tuple[bytes, int]]) -> bytes:
+    """issueBatch(batchId, credits): one word a credit, `account << 96 | points`.
+
+    Errors: `ValueError` for an account that is not 20 bytes or points outside 1 .. 2^48 - 1.
+    """
+    if any(len(account) != 20 or not 0 < points < AMOUNT_LIMIT for account, points in credits):
+        raise ValueError("a credit needs an account of 20 bytes and 1 to 2^48 - 1 points")
+    words = b"".join([account + points.to_bytes(12, "big") for account, points in credits])
+    return _ISSUE_BATCH + _hash(batch_id) + _word(64) + _word(len(credits)) + words
+
+
+def encode_refund(ref: bytes, account: bytes, lots: Sequence[Lot], points: int) -> bytes:
+    """refund(ref, account, lots, amount); `lots` as PointsRedeemed logged them."""
+    return _REFUND + _hash(ref) + _address(account) + _word(128) + _word(points) + _lots(lots)
+
+
+def encode_clawback(account: bytes, epoch: int, points: int, ref: bytes) -> bytes:
+    """clawback(account, epoch, amount, ref)."""
+    return _CLAWBACK + _address(account) + _word(epoch) + _word(points) + _hash(ref)
+
+
+# Spending
+
+_REDEEM = selector("redeem(uint256,bytes32)")
+_REDEEM_SIGNED = selector("redeemWithSignature(address,uint256,bytes32,uint256,bytes)")
+_REDEEM_MANAGED = selector("redeemManaged(bytes32,uint256,bytes32)")
+_HOLD = selector("hold(uint256,bytes32,uint256)")
+_HOLD_SIGNED = selector("holdWithSignature(address,uint256,bytes32,uint256,uint256,bytes)")
+_HOLD_MANAGED = selector("holdManaged(bytes32,uint256,bytes32,uint256)")
+_CAPTURE = selector("capture(address,bytes32,uint256)")
+_RELEASE = selector("release(address,bytes32)")
+_MOVE_TO_WALLET = selector("moveToWallet(bytes32,address)")
+_EXPIRE = selector("expire(address[])")
+_TRANSFER = selector("transfer(address,uint256)")
+
+
+def encode_redeem(points: int, ref: bytes) -> bytes:
+    """redeem(amount, ref), sent by the holder."""
+    return _REDEEM + _word(points) + _hash(ref)
+
+
+def encode_redeem_with_signature(account: bytes, points: int, ref: bytes, deadline: int, signature: bytes) -> bytes:
+    """redeemWithSignature(account, amount, ref, deadline, signature)."""
+    head = _address(account) + _word(points) + _hash(ref) + _word(deadline) + _word(160)
+    return _REDEEM_SIGNED + head + _bytes(signature)
+
+
+def encode_redeem_managed(member_key: bytes, points: int, ref: bytes) -> bytes:
+    """redeemManaged(memberKey, amount, ref)."""
+    return _REDEEM_MANAGED + _hash(member_key) + _word(points) + _hash(ref)
+
+
+def encode_hold(points: int, ref: bytes, deadline: int) -> bytes:
+    """hold(amount, ref, deadline), sent by the holder."""
+    return _HOLD + _word(points) + _hash(ref) + _word(deadline)
+
+
+def encode_hold_with_signature(
+    account: bytes, points: int, ref: bytes, hold_deadline: int, deadline: int, signature: bytes
+) -> bytes:
+    """holdWithSignature(account, amount, ref, holdDeadline, deadline, signature)."""
+    head = _address(account) + _word(points) + _hash(ref) + _word(hold_deadline) + _word(deadline) + _word(192)
+    return _HOLD_SIGNED + head + _bytes(signature)
+
+
+def encode_hold_managed(member_key: bytes, points: int, ref: bytes, deadline: int) -> bytes:
+    """holdManaged(memberKey, amount, ref, deadline)."""
+    return _HOLD_MANAGED + _hash(member_key) + _word(points) + _hash(ref) + _word(deadline)
+
+
+def encode_capture(account: bytes, ref: bytes, points: int) -> bytes:
+    """capture(account, ref, amount)."""
+    return _CAPTURE + _address(account) + _hash(ref) + _word(points)
+
+
+def encode_release(account: bytes, ref: bytes) -> bytes:
+    """release(account, ref)."""
+    return _RELEASE + _address(account) + _hash(ref)
+
+
+def encode_move_to_wallet(member_key: bytes, wallet: bytes) -> bytes:
+    """moveToWallet(memberKey, wallet)."""
+    return _MOVE_TO_WALLET + _hash(member_key) + _address(wallet)
+
+
+def encode_expire(accounts: Sequence[bytes]) -> bytes:
+    """expire(accounts)."""
+    return _EXPIRE + _word(32) + _word(len(accounts)) + b"".join(_address(account) for account in accounts)
+
+
+def encode_transfer(to: bytes, points: int) -> bytes:
+    """transfer(to, value), sent by the holder."""
+    return _TRANSFER + _address(to) + _word(points)
+
+
+# Administration
+
+_GRANT_ROLE = selector("grantRole(bytes32,address)")
+_SET_SUPPLY_CAP = selector("setSupplyCap(uint48)")
+_PAUSE = selector("pause()")
+_UNPAUSE = selector("unpause()")
+
+
+def encode_grant_role(role: bytes, account: bytes) -> bytes:
+    """grantRole(role, account)."""
+    return _GRANT_ROLE + _hash(role) + _address(account)
+
+
+def encode_set_supply_cap(points: int) -> bytes:
+    """setSupplyCap(cap)."""
+    return _SET_SUPPLY_CAP + _word(points)
+
+
+def encode_pause() -> bytes:
+    """pause()."""
+    return _PAUSE
+
+
+def encode_unpause() -> bytes:
+    """unpause()."""
+    return _UNPAUSE
+
+
+# Derived addresses
+
+
+def managed_account(token: bytes, member_key: bytes) -> bytes:
+    """Account of a member without a wallet; no private key exists for it."""
+    return keccak(MANAGED_ACCOUNT_TYPEHASH + _address(token) + _hash(member_key))[12:]
+
+
+def hold_account(token: bytes, account: bytes, ref: bytes) -> bytes:
+    """Account that keeps the points of the hold `ref` of `account`."""
+    return keccak(HOLD_ACCOUNT_TYPEHASH + _address(token) + _address(account) + _hash(ref))[12:]
+
+
+# EIP-712 orders
+
+
+def _typed_data(
+    token: bytes, name: str, chain_id: int, kind: str, fields: Sequence[tuple[str, str]], message: dict[str, Json]
+) -> dict[str, Json]:
+    def rows(pairs: Sequence[tuple[str, str]]) -> list[Json]:
+        return [{"name": field, "type": kind_of} for field, kind_of in pairs]
+
+    domain = [("name", "string"), ("version", "string"), ("chainId", "uint256"), ("verifyingContract", "address")]
+    verifying = to_checksum_address(token)
+    return {
+        "types": {"EIP712Domain": rows(domain), kind: rows(fields)},
+        "primaryType": kind,
+        "domain": {"name": name, "version": "1", "chainId": chain_id, "verifyingContract": verifying},
+        "message": message,
+    }
+
+
+def redeem_order(
+    *, token: bytes, name: str, chain_id: int, account: bytes, points: int, ref: bytes, deadline: int
+) -> dict[str, Json]:
+    """EIP-712 typed data (eth_signTypedData_v4) of a redemption; `name` is the token's name, `deadline` Unix seconds."""
+    fields = [("account", "address"), ("amount", "uint256"), ("ref", "bytes32"), ("deadline", "uint256")]
+    message: dict[str, Json] = {
+        "account": to_checksum_address(account),
+        "amount": points,
+        "ref": "0x" + _hash(ref).hex(),
+        "deadline": deadline,
+    }
+    return _typed_data(token, name, chain_id, "Redeem", fields, message)
+
+
+def hold_order(
+    *,
+    token: bytes,
+    name: str,
+    chain_id: int,
+    account: bytes,
+    points: int,
+    ref: bytes,
+    hold_deadline: int,
+    deadline: int,
+) -> dict[str, Json]:
+    """EIP-712 typed data of a hold until `hold_deadline`, to be relayed until `deadline` (Unix seconds)."""
+    fields = [("account", "address"), ("amount", "uint256"), ("ref", "bytes32")]
+    fields += [("holdDeadline", "uint256"), ("deadline", "uint256")]
+    message: dict[str, Json] = {
+        "account": to_checksum_address(account),
+        "amount": points,
+        "ref": "0x" + _hash(ref).hex(),
+        "holdDeadline": hold_deadline,
+        "deadline": deadline,
+    }
+    return _typed_data(token, name, chain_id, "Hold", fields, message)
+
+
+# Readers
+
+
+def _numbers(answer: bytes) -> list[int]:
+    return [int.from_bytes(answer[at : at + 32], "big") for at in range(0, len(answer), 32)]
+
+
+class PointsToken:
+    """Reads one token. `block` is a number or a tag; addresses are 20 bytes.
+
+    Errors of every reader: `NodeError` and `ChainUnavailable`.
+    """
+
+    def __init__(self, client: ChainClient, address: bytes) -> None:
+        self.client = client
+        self.address = address
+        self._text = to_checksum_address(address)
+
+    def _call(self, signature: str, *words: bytes, block: int | str) -> bytes:
+        return self.client.eth_call(self._text, selector(signature) + b"".join(words), block=block)
+
+    def _number(self, signature: str, *words: bytes, block: int | str) -> int:
+        return int.from_bytes(self._call(signature, *words, block=block), "big")
+
+    def lots_of(self, account: bytes, block: int | str = "latest") -> list[Lot]:
+        """Live lots, earliest first."""
+        numbers = _numbers(self._call("lotsOf(address)", _address(account), block=block))
+        return [Lot(epoch, amount) for epoch, amount in zip(numbers[2::2], numbers[3::2], strict=True)]
+
+    def balance_of(self, account: bytes, block: int | str = "latest") -> int:
+        """Live points."""
+        return self._number("balanceOf(address)", _address(account), block=block)
+
+    def total_supply(self, block: int | str = "latest") -> int:
+        """Live points of all accounts."""
+        return self._number("totalSupply()", block=block)
+
+    def terms(self, block: int | str = "latest") -> Terms:
+        """The programme's terms."""
+        length, validity, clawback, cap, transferable = _numbers(self._call("terms()", block=block))
+        return Terms(length, validity, clawback, cap, bool(transferable))
+
+    def refundable_of(self, account: bytes, ref: bytes, block: int | str = "latest") -> int:
+        """Points of a redemption that have not been refunded; zero when there is none."""
+        return self._number("refundableOf(address,bytes32)", _address(account), _hash(ref), block=block)
+
+    def hold_of(self, account: bytes, ref: bytes, block: int | str = "latest") -> Hold | None:
+        """The open hold under `ref`, if any."""
+        points, deadline = _numbers(self._call("holdOf(address,bytes32)", _address(account), _hash(ref), block=block))
+        return Hold(points, deadline) if deadline else None
+
+    def is_ref_used(self, ref: bytes, block: int | str = "latest") -> bool:
+        """Whether an issue or clawback ref or a batch id has been used."""
+        return bool(self._number("isRefUsed(bytes32)", _hash(ref), block=block))
+
+    def current_epoch(self, block: int | str = "latest") -> int:
+        """Epoch of the block."""
+        return self._number("currentEpoch()", block=block)
+
+    def role(self, name: str) -> bytes:
+        """Id of the role `name`, such as ISSUER_ROLE."""
+        return self._call(f"{name}()", block="latest")
+
+    def has_role(self, role: bytes, account: bytes, block: int | str = "latest") -> bool:
+        """Whether `account` holds `role`."""
+        return bool(self._number("hasRole(bytes32,address)", _hash(role), _address(account), block=block))

@@ -76,3 +76,11 @@ class EmbeddedPostgres:
         except (psutil.NoSuchProcess, psutil.AccessDenied):
             return False
         return any("postgres" in part for part in command[:1]) and str(self._folder) in command
+
+
+def stop_leftover(folder: Path) -> None:
+    """Stop a server that a killed run left in `folder`; harmless when there is none."""
+    if (folder / "postmaster.pid").exists():
+        server = EmbeddedPostgres(folder)
+        server.start()
+        server.stop()

@@ -1,0 +1,1 @@
+"""The demonstration: a year of real purchases, from the till to the chain and back."""

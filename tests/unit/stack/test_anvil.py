@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from backend.stack import anvil
+from backend.stack.anvil import anvil_command, find_anvil
+from backend.stack.errors import AnvilMissingError
+
+
+class TestFindAnvil:
+    def test_binary_of_node_modules__is_used_directly(self) -> None:
+        found = find_anvil()
+        assert found.name == "anvil"
+        assert found.read_bytes()[:2] != b"#!"
+
+    def test_none_anywhere__says_what_to_do(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("PATH", str(tmp_path))
+        monkeypatch.setattr(anvil, "__file__", str(tmp_path / "a" / "b" / "c.py"))
+        with pytest.raises(AnvilMissingError, match="npm ci"):
+            find_anvil(tmp_path)
+
+
+class TestAnvilCommand:
+    def test_only_this_machine__is_served(self) -> None:
+        command = anvil_command(Path("anvil"), 8545, None, None)
+        assert command[command.index("--host") + 1] == "127.0.0.1"
+        assert "--state" not in command
+        assert "--timestamp" not in command
+
+    def test_start_time_and_state__are_passed_on(self) -> None:
+        command = anvil_command(Path("anvil"), 8545, Path("/x/state.json"), 1_483_228_800)
+        assert command[command.index("--state") + 1] == "/x/state.json"
+        assert command[command.index("--timestamp") + 1] == "1483228800"

@@ -1,7 +1,7 @@
 """A thin JSON-RPC client: typed answers, several endpoints with fail-over, bounded retries, batches.
 
-Reads are retried; a transaction is sent to one endpoint after the other until one takes a decision, which is safe because
-the same bytes are the same transaction everywhere.
+Reads are retried; a transaction is offered to one endpoint after the other until one takes a decision, which is safe
+because the same bytes are the same transaction everywhere.
 """
 
 from __future__ import annotations
@@ -16,7 +16,14 @@ import httpx
 import orjson
 import structlog
 
-from backend.chain.errors import ChainUnavailable, MethodNotFound, NodeError, RateLimited, WrongChain, node_error
+from backend.chain.errors import (
+    ChainUnavailableError,
+    MethodNotFoundError,
+    NodeError,
+    RateLimitedError,
+    WrongChainError,
+    node_error,
+)
 
 log = structlog.get_logger(__name__)
 Json = str | int | float | bool | None | list["Json"] | dict[str, "Json"]
@@ -108,7 +115,7 @@ class _Endpoint:
 class ChainClient:
     """JSON-RPC on `urls`, in order of preference.
 
-    With `expected_chain_id`, an endpoint of another chain is never used. `attempts` bounds the rounds over all endpoints.
+    With `expected_chain_id`, an endpoint of another chain is never used. `attempts` bounds the rounds over endpoints.
     """
 
     urls: Sequence[str]
@@ -162,8 +169,8 @@ class ChainClient:
         """All receipts of each block, asked for by block hash; None where the endpoint no longer has the block."""
         try:
             answers = self.batch([Request("eth_getBlockReceipts", (block["hash"],)) for block in blocks])
-        except MethodNotFound:
-            return [cast("list[RpcReceipt] | None", self._receipts_one_by_one(block)) for block in blocks]
+        except MethodNotFoundError:
+            return [self._receipts_one_by_one(block) for block in blocks]
         return [cast("list[RpcReceipt] | None", answer) for answer in answers]
 
     def receipts(self, hashes: Sequence[str]) -> list[RpcReceipt | None]:
@@ -192,7 +199,7 @@ class ChainClient:
         return bytes.fromhex(self._text("eth_getCode", address, block)[2:])
 
     def eth_call(self, to: str, data: bytes, *, sender: str | None = None, block: str | int = "latest") -> bytes:
-        """Result of a call. Errors: `ExecutionReverted` with the revert bytes."""
+        """Result of a call. Errors: `ExecutionRevertedError` with the revert bytes."""
         params: dict[str, Json] = {"to": to, "data": "0x" + data.hex()}
         if sender is not None:
             params["from"] = sender
@@ -207,15 +214,15 @@ class ChainClient:
     def send_raw_many(self, raws: Sequence[bytes], *, everywhere: bool = False) -> list[NodeError | None]:
         """Offers signed transactions, in order; for each the refusal, or None when it was taken.
 
-        With `everywhere` all endpoints get them and the kindest answer counts. Errors: `ChainUnavailable` when no endpoint
-        answered - each may have been taken all the same.
+        With `everywhere` all endpoints get them and the kindest answer counts. Errors: `ChainUnavailableError` when
+        no endpoint answered - each may have been taken all the same.
         """
         requests = [Request("eth_sendRawTransaction", ("0x" + raw.hex(),)) for raw in raws]
         verdicts: list[NodeError | None] | None = None
         for endpoint in self._usable():
             try:
                 answers = self._post_chunks(endpoint, requests)
-            except (httpx.HTTPError, RateLimited, WrongChain) as error:
+            except (httpx.HTTPError, RateLimitedError, WrongChainError) as error:
                 self._rest(endpoint, error)
                 continue
             found = [answer if isinstance(answer, NodeError) else None for answer in answers]
@@ -225,13 +232,13 @@ class ChainClient:
             if not everywhere:
                 break
         if verdicts is None:
-            raise ChainUnavailable("No endpoint answered when transactions were sent; they may have been taken.")
+            raise ChainUnavailableError("No endpoint answered when transactions were sent; they may have been taken.")
         return verdicts
 
     # Plumbing
 
     def call(self, method: str, *params: Json) -> Json:
-        """One request. Errors: the typed `NodeError`, or `ChainUnavailable`."""
+        """One request. Errors: the typed `NodeError`, or `ChainUnavailableError`."""
         return self.batch([Request(method, params)])[0]
 
     def batch(self, requests: Sequence[Request]) -> list[Json]:
@@ -243,7 +250,7 @@ class ChainClient:
         return cast("list[Json]", answers)
 
     def try_batch(self, requests: Sequence[Request]) -> list[Json | NodeError]:
-        """Like `batch`, with errors in their places. Retried within bounds; errors: `ChainUnavailable`."""
+        """Like `batch`, with errors in their places. Retried within bounds; errors: `ChainUnavailableError`."""
         if not requests:
             return []
         return self._with_failover(lambda endpoint: self._post_chunks(endpoint, requests))
@@ -256,12 +263,12 @@ class ChainClient:
             for endpoint in self._usable():
                 try:
                     return ask(endpoint)
-                except (httpx.HTTPError, RateLimited, WrongChain) as error:
+                except (httpx.HTTPError, RateLimitedError, WrongChainError) as error:
                     self._rest(endpoint, error)
                     last = error
-        if isinstance(last, WrongChain):
+        if isinstance(last, WrongChainError):
             raise last
-        raise ChainUnavailable(f"None of {len(self.urls)} endpoints answered: {last}.") from last
+        raise ChainUnavailableError(f"None of {len(self.urls)} endpoints answered: {last}.") from last
 
     def _usable(self) -> list[_Endpoint]:
         """Endpoints in order, resting ones last: when all rest, one is tried all the same."""
@@ -277,7 +284,7 @@ class ChainClient:
         if self.expected_chain_id is not None and not endpoint.checked:
             answer = self._post(endpoint, [Request("eth_chainId")])[0]
             if not isinstance(answer, str) or int(answer, 16) != self.expected_chain_id:
-                raise WrongChain(f"The endpoint at {_host(endpoint.url)}", self.expected_chain_id, str(answer))
+                raise WrongChainError(f"The endpoint at {_host(endpoint.url)}", self.expected_chain_id, str(answer))
             endpoint.checked = True
         answers: list[Json | NodeError] = []
         for start in range(0, len(requests), self.max_batch):
@@ -291,7 +298,7 @@ class ChainClient:
         ]
         response = self._http.post(endpoint.url, content=orjson.dumps(calls if len(calls) > 1 else calls[0]))
         if response.status_code == 429:
-            raise RateLimited("Too many requests.", 429)
+            raise RateLimitedError("Too many requests.", 429)
         response.raise_for_status()
         try:
             parsed = orjson.loads(response.content)
@@ -313,7 +320,7 @@ class ChainClient:
 
 
 def _result(answer: object) -> Json | NodeError:
-    """The result or typed error in one JSON-RPC answer. Errors: `RateLimited`, `httpx.DecodingError`."""
+    """The result or typed error in one JSON-RPC answer. Errors: `RateLimitedError`, `httpx.DecodingError`."""
     if not isinstance(answer, dict):
         raise httpx.DecodingError("an answer is missing in the batch")
     error = answer.get("error")
@@ -325,7 +332,7 @@ def _result(answer: object) -> Json | NodeError:
     typed = node_error(
         int(error.get("code", 0)), str(error.get("message", "")), data if isinstance(data, str) else None
     )
-    if isinstance(typed, RateLimited):
+    if isinstance(typed, RateLimitedError):
         raise typed
     return typed
 

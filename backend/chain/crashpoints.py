@@ -1,7 +1,7 @@
 """Named places at which a test kills the process, to see that a restart loses and doubles nothing.
 
-`INTERPOINTS_CRASH_AT` names one, as `submitter.after_sign` or `submitter.after_sign:3` for the third passage; the process
-then kills itself with SIGKILL, so that nothing is flushed, closed or rolled back in good order.
+`INTERPOINTS_CRASH_AT` names one, as `submitter.after_sign` or `submitter.after_sign:3` for the third passage; the
+process then kills itself with SIGKILL, so that nothing is flushed, closed or rolled back in good order.
 """
 
 from __future__ import annotations

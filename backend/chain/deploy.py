@@ -1,7 +1,7 @@
 """Deploys the registry and the programmes' tokens, grants their roles, and writes the manifest as it goes.
 
-Running it again with the same manifest continues where it stopped. It sends a handful of transactions by itself, one at a
-time: it is the administrator's act, not the service's, and needs no database.
+Running it again with the same manifest continues where it stopped. It sends a handful of transactions by itself, one
+at a time: it is the administrator's act, not the service's, and needs no database.
 """
 
 from __future__ import annotations
@@ -19,7 +19,13 @@ from eth_utils.crypto import keccak
 from backend.chain import points_token, programme_registry
 from backend.chain.artifacts import load_artifact
 from backend.chain.client import ChainClient, Json
-from backend.chain.errors import AlreadyKnown, ChainError, ChainUnavailable, ExecutionReverted, ManifestError
+from backend.chain.errors import (
+    AlreadyKnownError,
+    ChainError,
+    ChainUnavailableError,
+    ExecutionRevertedError,
+    ManifestError,
+)
 from backend.chain.manifest import Manifest, ProgrammeEntry, RegistryEntry, TermsEntry
 from backend.chain.reverts import revert_from_text
 from backend.chain.signers import Signer, transaction_hash
@@ -57,8 +63,8 @@ class Deployer:
     def deploy(self, plans: Sequence[ProgrammePlan], manifest_path: Path) -> Manifest:
         """Deploys what the manifest does not have yet and answers the whole manifest.
 
-        Errors: `WrongChain` and `ManifestError` when the manifest there is of another chain or its contracts are not
-        what it says; `ContractReverted`; `ChainUnavailable`.
+        Errors: `WrongChainError` and `ManifestError` when the manifest there is of another chain or its contracts are
+        not what it says; `ContractRevertedError`; `ChainUnavailableError`.
         """
         manifest = self._start(manifest_path)
         if manifest.registry is None:
@@ -152,7 +158,7 @@ class Deployer:
             call["to"] = to
         try:
             gas = int(str(self.client.call("eth_estimateGas", call)), 16)
-        except ExecutionReverted as error:
+        except ExecutionRevertedError as error:
             raise revert_from_text(error.data) from error
         base_fee = int(self.client.block("latest").get("baseFeePerGas", "0x0"), 16)
         tip = int(str(self.client.call("eth_maxPriorityFeePerGas")), 16)
@@ -168,7 +174,7 @@ class Deployer:
         }
         raw = self.signer.sign_transaction(fields if to is None else {**fields, "to": to})
         refusal = self.client.send_raw(raw)
-        if refusal is not None and not isinstance(refusal, AlreadyKnown):
+        if refusal is not None and not isinstance(refusal, AlreadyKnownError):
             raise refusal
         return self._await_receipt("0x" + transaction_hash(raw).hex())
 
@@ -181,7 +187,9 @@ class Deployer:
                     raise ChainError(f"The transaction {hash_text} failed.")
                 return receipt
             time.sleep(0.05)
-        raise ChainUnavailable(f"The transaction {hash_text} was not mined in {self.receipt_timeout_seconds:.0f} s.")
+        raise ChainUnavailableError(
+            f"The transaction {hash_text} was not mined in {self.receipt_timeout_seconds:.0f} s."
+        )
 
 
 def verify_code(client: ChainClient, manifest: Manifest) -> None:

@@ -20,7 +20,7 @@ class ChainError(InterpointsError):
     recoverable: ClassVar[bool] = True
 
 
-class ChainUnavailable(ChainError):
+class ChainUnavailableError(ChainError):
     """No endpoint answered within the bound of attempts. Nothing is known about what was asked."""
 
     status = 503
@@ -28,7 +28,7 @@ class ChainUnavailable(ChainError):
     title = "The chain cannot be reached"
 
 
-class WrongChain(ChainError):
+class WrongChainError(ChainError):
     """An endpoint, a manifest or the database belongs to another chain."""
 
     slug = "wrong-chain"
@@ -41,7 +41,7 @@ class WrongChain(ChainError):
         self.found = found
 
 
-class UnverifiedBlock(ChainError):
+class UnverifiedBlockError(ChainError):
     """What an endpoint said about a block contradicts the block's own hash, receipts root or bloom."""
 
     slug = "unverified-block"
@@ -53,14 +53,14 @@ class UnverifiedBlock(ChainError):
         self.what = what
 
 
-class ReorganisedMeanwhile(ChainError):
+class ReorganisedError(ChainError):
     """Blocks changed between two questions; asking again gives the present ones."""
 
     slug = "reorganised"
     title = "The chain was reorganised meanwhile"
 
 
-class IndexerHalted(ChainError):
+class IndexerHaltedError(ChainError):
     """A reorganisation went past finality. A person must look; `interpoints db rebuild` starts over."""
 
     slug = "indexer-halted"
@@ -68,8 +68,8 @@ class IndexerHalted(ChainError):
     recoverable = False
 
 
-class SubmitterHalted(ChainError):
-    """The chain has used nonces of a signer that this database does not know: an old backup, or a second installation."""
+class SubmitterHaltedError(ChainError):
+    """The chain has used nonces of a signer that this database does not know: an old backup, or a second sender."""
 
     slug = "submitter-halted"
     title = "The submitter has stopped"
@@ -77,8 +77,8 @@ class SubmitterHalted(ChainError):
 
     def __init__(self, signer: str, next_nonce: int, chain_nonce: int) -> None:
         super().__init__(
-            f"{signer} has used {chain_nonce} nonces on chain but {next_nonce} here. Either this database was restored from"
-            " an old backup or somebody else sends with this key. Nothing is signed until a person has looked."
+            f"{signer} has used {chain_nonce} nonces on chain but {next_nonce} here. Either this database was restored"
+            " from an old backup or somebody else sends with this key. Nothing is signed until a person has looked."
         )
         self.signer = signer
         self.next_nonce = next_nonce
@@ -101,7 +101,7 @@ class ManifestError(ChainError):
     recoverable = False
 
 
-class ContractReverted(ChainError):
+class ContractRevertedError(ChainError):
     """A contract refused. `name` is its custom error, `arguments` the error's values by name."""
 
     status = 409
@@ -127,91 +127,170 @@ class NodeError(ChainError):
         self.data = data
 
 
-class MethodNotFound(NodeError):
+class MethodNotFoundError(NodeError):
     """The endpoint does not offer this method."""
 
     recoverable = False
 
 
-class RateLimited(NodeError):
+class RateLimitedError(NodeError):
     """Too many requests; later is fine."""
 
 
-class AnswerTooLarge(NodeError):
+class AnswerTooLargeError(NodeError):
     """The endpoint wants a smaller range."""
 
 
-class ExecutionReverted(NodeError):
+class ExecutionRevertedError(NodeError):
     """A call reverted; `data` holds the revert bytes as 0x hex, if the node gave them."""
 
     recoverable = False
 
 
-class TransactionRefused(NodeError):
+class TransactionRefusedError(NodeError):
     """Base of refusals to take a transaction into the pool."""
 
 
-class AlreadyKnown(TransactionRefused):
+class AlreadyKnownError(TransactionRefusedError):
     """The pool has this very transaction: as good as accepted."""
 
 
-class NonceTooLow(TransactionRefused):
+class NonceTooLowError(TransactionRefusedError):
     """The nonce has been mined. By which of our hashes must be looked up: this is no verdict."""
 
 
-class NonceTooHigh(TransactionRefused):
+class NonceTooHighError(TransactionRefusedError):
     """Earlier nonces are missing in this node's pool."""
 
 
-class ReplacementUnderpriced(TransactionRefused):
+class ReplacementUnderpricedError(TransactionRefusedError):
     """The pool has another transaction under this nonce and the new fee is not enough higher."""
 
 
-class FeeTooLow(TransactionRefused):
+class FeeTooLowError(TransactionRefusedError):
     """Below the base fee or the node's minimum."""
 
 
-class InsufficientFunds(TransactionRefused):
+class InsufficientFundsError(TransactionRefusedError):
     """The signer cannot pay for it now."""
 
 
-class PoolFull(TransactionRefused):
+class PoolFullError(TransactionRefusedError):
     """The node takes no more for the moment."""
 
 
-class TransactionInvalid(TransactionRefused):
+class TransactionInvalidError(TransactionRefusedError):
     """These bytes can never be mined (too much gas, too large, bad signature, ...)."""
 
     recoverable = False
 
 
-_TABLE: tuple[tuple[str, type[NodeError]], ...] = (
+_TABLE: tuple[tuple[type[NodeError], tuple[str, ...]], ...] = (
     # Phrases of geth, anvil (reth, revm), nethermind, erigon and besu; the first match counts.
-    (r"already known|already imported|alreadyknown|known transaction|already in (the )?(mem)?pool", AlreadyKnown),
-    (r"replacement transaction underpriced|replacementnotallowed|replacement not allowed|could not replace", ReplacementUnderpriced),
-    (r"underpriced replacement|transaction_replacement_underpriced|replacement underpriced", ReplacementUnderpriced),
-    (r"nonce too low|oldnonce|old nonce|nonce_too_low|nonce is too low|below confirmed nonce", NonceTooLow),
-    (r"nonce too high|noncegap|nonce gap|nonce_too_high|nonce is too high|gapped-nonce|too far in the future", NonceTooHigh),
-    (r"insufficient funds|insufficientfunds|upfront cost exceeds|insufficient balance for", InsufficientFunds),
-    (r"upfront_cost_exceeds_balance|not enough funds|insufficient sender balance", InsufficientFunds),
-    (r"max fee per gas less than block base fee|feecap too low|fee cap less than", FeeTooLow),
-    (r"transaction underpriced|gas price below|feetoolow|gas_price_too_low|maxfeepergas too low|miner premium", FeeTooLow),
-    (r"tip cap .* (too low|below)|gas tip cap|effective priority fee per gas too low", FeeTooLow),
-    (r"txpool is full|pool is full|transaction pool limit|too many pending|account limit exceeded|txpool_full", PoolFull),
-    (r"exceeds block gas limit|gas limit too high|exceeds maximum gas|gas limit is greater|intrinsic gas", TransactionInvalid),
-    (r"oversized data|invalid (sender|signature|transaction|chain id)|exceeds transaction gas|gaslimitexceeded", TransactionInvalid),
-    (r"transaction type not supported|max initcode|rlp:|typed transaction too short|tip higher than fee cap", TransactionInvalid),
-    (r"execution reverted|vm execution error|reverted|revert", ExecutionReverted),
-    (r"rate limit|too many requests|exceeded .*(capacity|quota|compute)|request limit", RateLimited),
-    (r"query returned more than|response (size )?(is )?too (large|big)|block range|range too|more than \d+ results", AnswerTooLarge),
-    (r"method not found|method .*(does not exist|not (available|supported|whitelisted))|unsupported method", MethodNotFound),
-)  # fmt: skip
-_PATTERNS = tuple((re.compile(pattern), kind) for pattern, kind in _TABLE)
+    (
+        AlreadyKnownError,
+        ("already known", "already imported", "alreadyknown", "known transaction", "already in (the )?(mem)?pool"),
+    ),
+    (
+        ReplacementUnderpricedError,
+        (
+            "replacement transaction underpriced",
+            "replacement ?not ?allowed",
+            "could not replace",
+            "underpriced replacement",
+            "transaction_replacement_underpriced",
+            "replacement underpriced",
+        ),
+    ),
+    (
+        NonceTooLowError,
+        ("nonce too low", "old ?nonce", "nonce_too_low", "nonce is too low", "below confirmed nonce"),
+    ),
+    (
+        NonceTooHighError,
+        (
+            "nonce too high",
+            "nonce ?gap",
+            "nonce_too_high",
+            "nonce is too high",
+            "gapped-nonce",
+            "too far in the future",
+        ),
+    ),
+    (
+        InsufficientFundsError,
+        (
+            "insufficient ?funds",
+            "upfront cost exceeds",
+            "insufficient balance for",
+            "upfront_cost_exceeds_balance",
+            "not enough funds",
+            "insufficient sender balance",
+        ),
+    ),
+    (
+        FeeTooLowError,
+        (
+            "max fee per gas less than block base fee",
+            "fee ?cap too low",
+            "fee cap less than",
+            "transaction underpriced",
+            "gas price below",
+            "feetoolow",
+            "gas_price_too_low",
+            "maxfeepergas too low",
+            "miner premium",
+            "tip cap .* (too low|below)",
+            "effective priority fee per gas too low",
+        ),
+    ),
+    (
+        PoolFullError,
+        (
+            "txpool is full",
+            "pool is full",
+            "transaction pool limit",
+            "too many pending",
+            "account limit exceeded",
+            "txpool_full",
+        ),
+    ),
+    (
+        TransactionInvalidError,
+        (
+            "exceeds block gas limit",
+            "gas limit too high",
+            "exceeds maximum gas",
+            "gas limit is greater",
+            "intrinsic gas",
+            "oversized data",
+            "invalid (sender|signature|transaction|chain id)",
+            "exceeds transaction gas",
+            "gaslimitexceeded",
+            "transaction type not supported",
+            "max initcode",
+            "rlp:",
+            "typed transaction too short",
+            "tip higher than fee cap",
+        ),
+    ),
+    (ExecutionRevertedError, ("execution reverted", "vm execution error", "revert")),
+    (RateLimitedError, ("rate limit", "too many requests", "exceeded .*(capacity|quota|compute)", "request limit")),
+    (
+        AnswerTooLargeError,
+        ("query returned more than", "response (size )?(is )?too (large|big)", "block range", r"more than \d+ results"),
+    ),
+    (
+        MethodNotFoundError,
+        ("method not found", "method .*(does not exist|not (available|supported|whitelisted))", "unsupported method"),
+    ),
+)
+_PATTERNS = tuple((re.compile("|".join(phrases)), kind) for kind, phrases in _TABLE)
 _CODES: dict[int, type[NodeError]] = {
-    -32601: MethodNotFound,
-    -32005: RateLimited,
-    429: RateLimited,
-    3: ExecutionReverted,
+    -32601: MethodNotFoundError,
+    -32005: RateLimitedError,
+    429: RateLimitedError,
+    3: ExecutionRevertedError,
 }
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, Protocol
 from eth_utils.address import is_checksum_address, to_checksum_address
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from backend.chain.errors import ManifestError, WrongChain
+from backend.chain.errors import ManifestError, WrongChainError
 
 
 def _checksummed(value: str) -> str:
@@ -128,10 +128,10 @@ class Manifest(_Model):
         return tuple(entry.token_bytes for entry in self.programmes)
 
     def check_chain(self, client: KnowsItsChain) -> None:
-        """Refuses a client of another chain. Errors: `WrongChain`."""
+        """Refuses a client of another chain. Errors: `WrongChainError`."""
         chain_id = client.chain_id()
         if chain_id != self.chain_id:
-            raise WrongChain("The endpoint", self.chain_id, chain_id)
+            raise WrongChainError("The endpoint", self.chain_id, chain_id)
         genesis_hash = client.genesis_hash().lower()
         if genesis_hash != self.genesis_hash:
-            raise WrongChain("The endpoint", f"with genesis {self.genesis_hash}", f"with genesis {genesis_hash}")
+            raise WrongChainError("The endpoint", f"with genesis {self.genesis_hash}", f"with genesis {genesis_hash}")

@@ -1,7 +1,7 @@
 """PointsToken: calldata for every state-changing function, readers, derived addresses and EIP-712 orders.
 
-Encoders are written out by hand: they are on the path of every credit, and shared vectors in the tests hold them to eth_abi
-byte by byte.
+Encoders are written out by hand: they are on the path of every credit, and shared vectors in the tests hold them to
+eth_abi byte by byte.
 """
 
 from __future__ import annotations
@@ -88,15 +88,15 @@ def encode_issue(account: bytes, points: int, ref: bytes) -> bytes:
     return _ISSUE + _address(account) + _word(points) + _hash(ref)
 
 
-def encode_issue_batch(batch_id: bytes, credits: Sequence[tuple[bytes, int]]) -> bytes:
+def encode_issue_batch(batch_id: bytes, credited: Sequence[tuple[bytes, int]]) -> bytes:
     """issueBatch(batchId, credits): one word a credit, `account << 96 | points`.
 
     Errors: `ValueError` for an account that is not 20 bytes or points outside 1 .. 2^48 - 1.
     """
-    if any(len(account) != 20 or not 0 < points < AMOUNT_LIMIT for account, points in credits):
+    if any(len(account) != 20 or not 0 < points < AMOUNT_LIMIT for account, points in credited):
         raise ValueError("a credit needs an account of 20 bytes and 1 to 2^48 - 1 points")
-    words = b"".join([account + points.to_bytes(12, "big") for account, points in credits])
-    return _ISSUE_BATCH + _hash(batch_id) + _word(64) + _word(len(credits)) + words
+    words = b"".join([account + points.to_bytes(12, "big") for account, points in credited])
+    return _ISSUE_BATCH + _hash(batch_id) + _word(64) + _word(len(credited)) + words
 
 
 def encode_refund(ref: bytes, account: bytes, lots: Sequence[Lot], points: int) -> bytes:
@@ -145,7 +145,7 @@ def encode_hold(points: int, ref: bytes, deadline: int) -> bytes:
     return _HOLD + _word(points) + _hash(ref) + _word(deadline)
 
 
-def encode_hold_with_signature(
+def encode_hold_with_signature(  # noqa: PLR0917 - the contract's order
     account: bytes, points: int, ref: bytes, hold_deadline: int, deadline: int, signature: bytes
 ) -> bytes:
     """holdWithSignature(account, amount, ref, holdDeadline, deadline, signature)."""
@@ -228,11 +228,12 @@ def hold_account(token: bytes, account: bytes, ref: bytes) -> bytes:
 
 
 def _typed_data(
-    token: bytes, name: str, chain_id: int, kind: str, fields: Sequence[tuple[str, str]], message: dict[str, Json]
+    domain_of: tuple[bytes, str, int], kind: str, fields: Sequence[tuple[str, str]], message: dict[str, Json]
 ) -> dict[str, Json]:
     def rows(pairs: Sequence[tuple[str, str]]) -> list[Json]:
         return [{"name": field, "type": kind_of} for field, kind_of in pairs]
 
+    token, name, chain_id = domain_of
     domain = [("name", "string"), ("version", "string"), ("chainId", "uint256"), ("verifyingContract", "address")]
     verifying = to_checksum_address(token)
     return {
@@ -246,7 +247,7 @@ def _typed_data(
 def redeem_order(
     *, token: bytes, name: str, chain_id: int, account: bytes, points: int, ref: bytes, deadline: int
 ) -> dict[str, Json]:
-    """EIP-712 typed data (eth_signTypedData_v4) of a redemption; `name` is the token's name, `deadline` Unix seconds."""
+    """EIP-712 typed data (eth_signTypedData_v4) of a redemption; `name` is the token's, `deadline` Unix seconds."""
     fields = [("account", "address"), ("amount", "uint256"), ("ref", "bytes32"), ("deadline", "uint256")]
     message: dict[str, Json] = {
         "account": to_checksum_address(account),
@@ -254,7 +255,7 @@ def redeem_order(
         "ref": "0x" + _hash(ref).hex(),
         "deadline": deadline,
     }
-    return _typed_data(token, name, chain_id, "Redeem", fields, message)
+    return _typed_data((token, name, chain_id), "Redeem", fields, message)
 
 
 def hold_order(
@@ -278,7 +279,7 @@ def hold_order(
         "holdDeadline": hold_deadline,
         "deadline": deadline,
     }
-    return _typed_data(token, name, chain_id, "Hold", fields, message)
+    return _typed_data((token, name, chain_id), "Hold", fields, message)
 
 
 # Readers
@@ -291,7 +292,7 @@ def _numbers(answer: bytes) -> list[int]:
 class PointsToken:
     """Reads one token. `block` is a number or a tag; addresses are 20 bytes.
 
-    Errors of every reader: `NodeError` and `ChainUnavailable`.
+    Errors of every reader: `NodeError` and `ChainUnavailableError`.
     """
 
     def __init__(self, client: ChainClient, address: bytes) -> None:

@@ -21,7 +21,7 @@ def encode_register(slug: str, token: bytes) -> bytes:
 
 
 class ProgrammeRegistry:
-    """Reads the registry. Errors of every reader: `NodeError` and `ChainUnavailable`."""
+    """Reads the registry. Errors of every reader: `NodeError` and `ChainUnavailableError`."""
 
     def __init__(self, client: ChainClient, address: bytes) -> None:
         self.client = client

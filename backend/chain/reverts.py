@@ -10,7 +10,7 @@ from eth_utils.address import to_checksum_address
 from eth_utils.crypto import keccak
 
 from backend.chain.artifacts import AbiItem, load_artifact
-from backend.chain.errors import ContractReverted
+from backend.chain.errors import ContractRevertedError
 
 _STRING_ERROR = bytes.fromhex("08c379a0")
 _PANIC = bytes.fromhex("4e487b71")
@@ -57,7 +57,7 @@ def _plain(value: object) -> object:
     return [_plain(part) for part in value] if isinstance(value, tuple | list) else value
 
 
-def decode_revert(data: bytes) -> ContractReverted:
+def decode_revert(data: bytes) -> ContractRevertedError:
     """The error that revert bytes stand for; unknown ones are called `Unknown` and keep their bytes."""
     item = _errors_by_selector().get(data[:4])
     try:
@@ -65,22 +65,22 @@ def decode_revert(data: bytes) -> ContractReverted:
             values = decode([part.canonical_type() for part in item.inputs], data[4:])
             arguments = {part.name: _plain(value) for part, value in zip(item.inputs, values, strict=True)}
             sentence = _SENTENCES.get(item.name, f"The contract refused: {item.name} {arguments}.")
-            return ContractReverted(item.name, arguments, sentence.format(**arguments))
+            return ContractRevertedError(item.name, arguments, sentence.format(**arguments))
         if data[:4] == _STRING_ERROR:
             (text,) = decode(["string"], data[4:])
-            return ContractReverted("Error", {"message": text}, f"The contract refused: {text}")
+            return ContractRevertedError("Error", {"message": text}, f"The contract refused: {text}")
         if data[:4] == _PANIC:
             (code,) = decode(["uint256"], data[4:])
-            return ContractReverted("Panic", {"code": code}, f"The contract stopped with panic code {code:#x}.")
+            return ContractRevertedError("Panic", {"code": code}, f"The contract stopped with panic code {code:#x}.")
     except DecodingError:
         pass  # Not what its selector promises: told as unknown below.
     detail = (
         "The contract refused without saying why." if not data else f"The contract refused with 0x{data.hex()[:200]}."
     )
-    return ContractReverted("Unknown", {"data": "0x" + data.hex()}, detail)
+    return ContractRevertedError("Unknown", {"data": "0x" + data.hex()}, detail)
 
 
-def revert_from_text(data: str | None) -> ContractReverted:
+def revert_from_text(data: str | None) -> ContractRevertedError:
     """Like `decode_revert`, from a node's 0x hex (or nothing)."""
     try:
         return decode_revert(bytes.fromhex((data or "0x").removeprefix("0x")))

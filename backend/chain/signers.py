@@ -10,10 +10,11 @@ from typing import Final, Protocol, cast
 import httpx
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
+from eth_account.types import TransactionDictType
 from eth_utils.address import to_checksum_address
 from eth_utils.crypto import keccak
 
-from backend.chain.errors import ChainUnavailable, SignerError, WrongChain
+from backend.chain.errors import ChainUnavailableError, SignerError, WrongChainError
 
 TransactionFields = Mapping[str, int | str]
 """Fields of an EIP-1559 transaction: chainId, nonce, to, value, data, gas, maxFeePerGas, maxPriorityFeePerGas, type."""
@@ -43,7 +44,7 @@ class Signer(Protocol):
         """The account, 20 bytes."""
 
     def sign_transaction(self, transaction: TransactionFields) -> bytes:
-        """The signed transaction, ready to send. Errors: `SignerError`, `ChainUnavailable`."""
+        """The signed transaction, ready to send. Errors: `SignerError`, `ChainUnavailableError`."""
 
 
 class LocalSigner:
@@ -60,7 +61,7 @@ class LocalSigner:
 
     def sign_transaction(self, transaction: TransactionFields) -> bytes:
         """The signed transaction."""
-        return bytes(self._account.sign_transaction(dict(transaction)).raw_transaction)
+        return bytes(self._account.sign_transaction(cast("TransactionDictType", dict(transaction))).raw_transaction)
 
 
 class RemoteSigner:
@@ -84,7 +85,7 @@ class RemoteSigner:
         try:
             answer = self._http.post(self._url, json=request).raise_for_status().json()
         except (httpx.HTTPError, ValueError) as error:
-            raise ChainUnavailable(f"The remote signer does not answer: {type(error).__name__}.") from error
+            raise ChainUnavailableError(f"The remote signer does not answer: {type(error).__name__}.") from error
         result = answer.get("result")
         text = result.get("raw") if isinstance(result, dict) else result
         if not isinstance(text, str):
@@ -169,7 +170,7 @@ class DevSigners:
 
     def __init__(self, chain_id: int) -> None:
         if chain_id not in LOCAL_CHAIN_IDS:
-            raise WrongChain(
+            raise WrongChainError(
                 "Well-known test keys are for local chains only: this endpoint", LOCAL_CHAIN_IDS[0], chain_id
             )
         accounts = [cast("LocalAccount", Account.from_key(key)) for key in _LOCAL_KEYS]

@@ -29,7 +29,7 @@ _LISTENING = re.compile(rb"Listening on [0-9.]+:(\d+)")
 
 
 class Anvil:
-    """An anvil process: `with Anvil() as chain: chain.client ...`. Mines each transaction at once unless told otherwise."""
+    """An anvil process: `with Anvil() as chain: ...`. Mines each transaction at once unless told otherwise."""
 
     def __init__(
         self,

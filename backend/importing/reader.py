@@ -71,10 +71,10 @@ def _read_parquet(path: Path, mapping: Mapping, part_rows: int, skip_rows: int) 
             groups, before = [], 0
             for group in range(source.num_row_groups):
                 size = source.metadata.row_group(group).num_rows
-                if before + size > skip_rows:
+                # Whole row groups that were imported before are never read.
+                if groups or before + size > skip_rows:
                     groups.append(group)
-                elif not groups:
-                    # Whole row groups that were imported before are never read.
+                else:
                     before += size
             row = before
             for batch in source.iter_batches(batch_size=part_rows, row_groups=groups, columns=wanted):

@@ -38,7 +38,7 @@ def anvil_command(binary: Path, port: int, state_file: Path | None, start_timest
     """
     command = [str(binary), "--host", "127.0.0.1", "--port", str(port), "--quiet"]
     command += ["--slots-in-an-epoch", str(SLOTS_IN_AN_EPOCH), "--gas-limit", str(BLOCK_GAS_LIMIT)]
-    command += ["--enable-tx-gas-limit", "--hardfork", "osaka"]
+    command += ["--enable-tx-gas-limit"]
     if state_file is not None:
         command += ["--state", str(state_file)]
     if start_timestamp is not None:

@@ -1,8 +1,8 @@
 """From the Complete Journey data to files that `interpoints import` takes, one a day and programme.
 
 What the data holds (looked at, not assumed): 1,469,307 lines in 155,848 baskets of 2,469 households, each basket with
-one household, one store and one time. Times have no zone; they are UTC, since the data's weeks begin at 05:00 and the quiet
-hour moves by one with summer time (a grocer of the US East). Values are never negative; a basket whose lines in a
+one household, one store and one time. Times have no zone; they are UTC, since the data's weeks begin at 05:00 and the
+quiet hour moves by one with summer time (a grocer of the US East). Values are never negative; a basket whose lines in a
 programme come to nothing (850 of 213,671) is not a purchase. 4,836 lines have no department: the supermarket's.
 """
 

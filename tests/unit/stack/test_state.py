@@ -18,6 +18,7 @@ class TestAcquire:
             second.acquire()
         assert caught.value.pid == os.getpid()
         assert caught.value.folder == tmp_path / "stack"
+        first.release()
 
     def test_after_release__can_be_taken(self, tmp_path: Path) -> None:
         first, second = StateFolder(tmp_path), StateFolder(tmp_path)

@@ -14,6 +14,8 @@ def _shown(value: object) -> str:
     address = getattr(value, "address", None)
     if address is not None:
         return str(address).lower()
+    if isinstance(value, bytes):
+        return str(bytes(value))
     if isinstance(value, str) and value.startswith("0x") and len(value) == 66:
         return str(bytes.fromhex(value[2:]))
     if isinstance(value, str) and value.startswith("0x"):
@@ -34,9 +36,10 @@ def reverts(error: str, *values: object) -> Iterator[None]:
     assert actual == expected
 
 
-def _plain(value: object) -> object:
+def plain(value: object) -> object:
+    """A decoded value without Brownie's types: tuples, `0x` strings, integers."""
     if isinstance(value, list | tuple):
-        return tuple(_plain(part) for part in value)
+        return tuple(plain(part) for part in value)
     if isinstance(value, bytes):
         return "0x" + value.hex()
     if isinstance(value, bool):
@@ -48,5 +51,5 @@ def _plain(value: object) -> object:
 
 def logs(transaction: object, *names: str) -> list[Log]:
     """The transaction's logs in order; with names, only those events."""
-    decoded = [(event.name, *(_plain(value) for value in event[0].values())) for event in transaction.events]
+    decoded = [(event.name, *(plain(value) for value in event[0].values())) for event in transaction.events]
     return [log for log in decoded if not names or log[0] in names]

@@ -25,3 +25,9 @@ def lots_of(token: object, account: object) -> Lots:
 def credit(account: object, amount: int) -> int:
     """One word of a batch: the account's 160 bits, then 96 bits of amount."""
     return int(str(account), 16) << 96 | amount
+
+
+def hold_of(token: object, account: object, order: str) -> tuple[int, int]:
+    """Points and deadline of an open hold; zeros when there is none."""
+    amount, deadline = token.holdOf(account, order)
+    return int(amount), int(deadline)

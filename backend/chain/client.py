@@ -6,7 +6,6 @@ because the same bytes are the same transaction everywhere.
 
 from __future__ import annotations
 
-import itertools
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -28,6 +27,9 @@ from backend.chain.errors import (
 log = structlog.get_logger(__name__)
 Json = str | int | float | bool | None | list["Json"] | dict[str, "Json"]
 T = TypeVar("T")
+_MAX_BODY_BYTES = 1_000_000
+"""Larger batches are split: nodes bound a request's size."""
+_CHAIN_ID = b'{"jsonrpc":"2.0","id":0,"method":"eth_chainId","params":[]}'
 
 
 class RpcLog(TypedDict):
@@ -126,14 +128,12 @@ class ChainClient:
     max_batch: int = 200
     _endpoints: list[_Endpoint] = field(init=False)
     _http: httpx.Client = field(init=False)
-    _ids: itertools.count[int] = field(init=False)
 
     def __post_init__(self) -> None:
         if not self.urls:
             raise ValueError("at least one endpoint is needed")
         self._endpoints = [_Endpoint(url) for url in self.urls]
         self._http = httpx.Client(timeout=self.timeout_seconds, headers={"content-type": "application/json"})
-        self._ids = itertools.count(1)
 
     def close(self) -> None:
         """Closes the connections."""
@@ -282,21 +282,29 @@ class ChainClient:
 
     def _post_chunks(self, endpoint: _Endpoint, requests: Sequence[Request]) -> list[Json | NodeError]:
         if self.expected_chain_id is not None and not endpoint.checked:
-            answer = self._post(endpoint, [Request("eth_chainId")])[0]
+            answer = self._post(endpoint, [_CHAIN_ID])[0]
             if not isinstance(answer, str) or int(answer, 16) != self.expected_chain_id:
                 raise WrongChainError(f"The endpoint at {_host(endpoint.url)}", self.expected_chain_id, str(answer))
             endpoint.checked = True
         answers: list[Json | NodeError] = []
-        for start in range(0, len(requests), self.max_batch):
-            answers += self._post(endpoint, requests[start : start + self.max_batch])
-        return answers
+        bodies: list[bytes] = []
+        size = 0
+        for request in requests:
+            body = orjson.dumps(
+                {"jsonrpc": "2.0", "id": len(bodies), "method": request.method, "params": list(request.params)}
+            )
+            if bodies and (len(bodies) == self.max_batch or size + len(body) > _MAX_BODY_BYTES):
+                answers += self._post(endpoint, bodies)
+                body = body.replace(b'"id":%d,' % len(bodies), b'"id":0,', 1)
+                bodies, size = [], 0
+            bodies.append(body)
+            size += len(body)
+        return answers + self._post(endpoint, bodies)
 
-    def _post(self, endpoint: _Endpoint, requests: Sequence[Request]) -> list[Json | NodeError]:
-        calls = [
-            {"jsonrpc": "2.0", "id": next(self._ids), "method": request.method, "params": list(request.params)}
-            for request in requests
-        ]
-        response = self._http.post(endpoint.url, content=orjson.dumps(calls if len(calls) > 1 else calls[0]))
+    def _post(self, endpoint: _Endpoint, bodies: Sequence[bytes]) -> list[Json | NodeError]:
+        """Posts requests whose ids count from 0."""
+        content = bodies[0] if len(bodies) == 1 else b"[" + b",".join(bodies) + b"]"
+        response = self._http.post(endpoint.url, content=content)
         if response.status_code == 429:
             raise RateLimitedError("Too many requests.", 429)
         response.raise_for_status()
@@ -305,7 +313,7 @@ class ChainClient:
         except orjson.JSONDecodeError as error:
             raise httpx.DecodingError(f"{_host(endpoint.url)} did not answer with JSON") from error
         by_id = {answer.get("id"): answer for answer in (parsed if isinstance(parsed, list) else [parsed])}
-        return [_result(by_id.get(call["id"], by_id.get(None))) for call in calls]
+        return [_result(by_id.get(at, by_id.get(None))) for at in range(len(bodies))]
 
     def _text(self, method: str, *params: Json) -> str:
         answer = self.call(method, *params)

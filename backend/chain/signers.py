@@ -15,6 +15,7 @@ from eth_utils.address import to_checksum_address
 from eth_utils.crypto import keccak
 
 from backend.chain.errors import ChainUnavailableError, SignerError, WrongChainError
+from backend.settings import Settings
 
 TransactionFields = Mapping[str, int | str]
 """Fields of an EIP-1559 transaction: chainId, nonce, to, value, data, gas, maxFeePerGas, maxPriorityFeePerGas, type."""
@@ -200,3 +201,17 @@ def create_keystore(folder: Path, password: str) -> bytes:
 def transaction_hash(raw: bytes) -> bytes:
     """Hash under which a signed transaction is known."""
     return keccak(raw)
+
+
+def signers_from_settings(settings: Settings, chain_id: int) -> SignerSource:
+    """The signers that the settings name; on a local chain without any, its well-known accounts.
+
+    Errors: `SignerError` when nothing is configured for a real chain.
+    """
+    if settings.remote_signer_url is not None:
+        return RemoteSigners(settings.remote_signer_url)
+    if settings.keystore_dir is not None and settings.keystore_password_file is not None:
+        return KeystoreSigners(settings.keystore_dir, settings.keystore_password_file)
+    if chain_id in LOCAL_CHAIN_IDS:
+        return DevSigners(chain_id)
+    raise SignerError("Neither a keystore folder with its password file nor a remote signer is configured.")

@@ -30,9 +30,9 @@ library EpochLedger {
 
     uint256 internal constant LANES = 5;
     uint256 internal constant LANE_BITS = 48;
-    uint256 internal constant LANE_MASK = (1 << 48) - 1;
+    uint256 internal constant LANE_MASK = 0xffffffffffff;
     uint256 internal constant TAG_SHIFT = 240;
-    uint256 internal constant LANES_MASK = (1 << 240) - 1;
+    uint256 internal constant LANES_MASK = 0xffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff;
     uint256 internal constant MAX_WORDS = 6;
     uint256 internal constant MAX_EPOCH = type(uint16).max;
 
@@ -42,15 +42,18 @@ library EpochLedger {
     uint256 private constant CARRIES = (1 << 48) | (1 << 96) | (1 << 144) | (1 << 192) | (1 << 240);
 
     /// @notice Word of the ring that holds `epoch`.
-    function wordOf(uint256 epoch, uint256 words) internal pure returns (uint256) {
-        return (epoch / LANES) % words;
+    function wordOf(uint256 epoch, uint256 words) internal pure returns (uint256 k) {
+        // `words` is never zero.
+        assembly ("memory-safe") {
+            k := mod(div(epoch, LANES), words)
+        }
     }
 
     /// @notice Position of the lowest bit of the lane that holds `epoch`.
-    function shiftOf(uint256 epoch) internal pure returns (uint256) {
-        // unchecked: at most 4 * 48.
-        unchecked {
-            return (epoch % LANES) * LANE_BITS;
+    function shiftOf(uint256 epoch) internal pure returns (uint256 shift) {
+        // At most 4 * 48.
+        assembly ("memory-safe") {
+            shift := mul(mod(epoch, LANES), LANE_BITS)
         }
     }
 
@@ -59,26 +62,31 @@ library EpochLedger {
     /// and are valid down to `j - age`; lanes above j belong to the group one turn of the ring before and are valid from
     /// `j + 5 * words - age` on.
     function liveMask(uint256 word, uint256 epoch, uint256 validity, uint256 words) internal pure returns (uint256 mask) {
-        // unchecked: epoch >= tag, and every subtraction is guarded by the comparison before it.
-        unchecked {
-            uint256 tag = word >> TAG_SHIFT;
-            uint256 gap = epoch - tag;
-            if (gap > validity) return 0;
-            uint256 age = validity - gap;
-            uint256 lane = tag % LANES;
-            uint256 lowest = lane > age ? lane - age : 0;
-            mask = (1 << ((lane + 1) * LANE_BITS)) - (1 << (lowest * LANE_BITS));
-            uint256 older = lane + LANES * words - age;
-            if (older < LANES) mask |= (1 << TAG_SHIFT) - (1 << (older * LANE_BITS));
+        // Bounds: epoch >= tag, age <= validity < 5 * words; `lane - age` counts only where it is positive. A shift by 256
+        // or more gives zero, so that no lane is added where the older group has none that is valid.
+        assembly ("memory-safe") {
+            let tag := shr(TAG_SHIFT, word)
+            let gap := sub(epoch, tag)
+            if iszero(gt(gap, validity)) {
+                let lane := mod(tag, LANES)
+                let age := sub(validity, gap)
+                let older := sub(add(lane, mul(LANES, words)), age)
+                mask := sub(
+                    shl(mul(LANE_BITS, add(lane, 1)), 1),
+                    shl(mul(mul(LANE_BITS, gt(lane, age)), sub(lane, age)), 1)
+                )
+                mask := or(mask, and(LANES_MASK, sub(0, shl(mul(LANE_BITS, older), 1))))
+            }
         }
     }
 
     /// @notice Sum of the five lanes of `lanes`; a tag is ignored.
     function sum(uint256 lanes) internal pure returns (uint256) {
-        // unchecked: five numbers below 2^48 add up to less than 2^51, in fields 96 bits wide.
+        // unchecked: fields of 96 bits hold sums of two lanes; the product's top field is the sum of all three fields, below
+        // 2^51, and what the product carries beyond 256 bits is not needed.
         unchecked {
             uint256 pairs = (lanes & EVEN_LANES) + ((lanes >> LANE_BITS) & (EVEN_LANES >> 96));
-            return (pairs + (pairs >> 96) + (pairs >> 192)) & ((1 << 96) - 1);
+            return (pairs * (1 | (1 << 96) | (1 << 192))) >> 192;
         }
     }
 
@@ -144,16 +152,29 @@ library EpochLedger {
     {
         missing = amount;
         uint256 first = firstLive(window);
-        for (uint256 epoch = first; epoch <= window.epoch && missing != 0; ++epoch) {
-            uint256 k = wordOf(epoch, window.words);
-            uint256 shift = shiftOf(epoch);
-            uint256 lot = (available[k] >> shift) & LANE_MASK;
-            if (lot == 0) continue;
-            if (lot > missing) lot = missing;
-            taken[k] |= lot << shift;
-            // unchecked: lot <= missing.
-            unchecked {
-                missing -= lot;
+        // Walks the lanes of the epochs from `first` to the current one; `at` is the word's offset in both rings.
+        // Bounds: at most `validity + 1` steps; a lane taken is never above `missing` or above its lane in `available`.
+        assembly ("memory-safe") {
+            let end := shl(5, mload(add(window, 0x40)))
+            let at := mod(shl(5, div(first, LANES)), end)
+            let shift := mul(mod(first, LANES), LANE_BITS)
+            let steps := sub(mload(window), first)
+            for {} missing {} {
+                let lot := and(shr(shift, mload(add(available, at))), LANE_MASK)
+                if lot {
+                    if gt(lot, missing) { lot := missing }
+                    let target := add(taken, at)
+                    mstore(target, or(mload(target), shl(shift, lot)))
+                    missing := sub(missing, lot)
+                }
+                if iszero(steps) { break }
+                steps := sub(steps, 1)
+                shift := add(shift, LANE_BITS)
+                if eq(shift, TAG_SHIFT) {
+                    shift := 0
+                    at := add(at, 0x20)
+                    if eq(at, end) { at := 0 }
+                }
             }
         }
     }
@@ -187,7 +208,10 @@ library EpochLedger {
     function debit(uint256[6] storage ring, uint256[6] memory movement, uint256 words) internal {
         for (uint256 k = 0; k < words; ++k) {
             uint256 lanes = movement[k];
-            if (lanes != 0) ring[k] -= lanes;
+            // unchecked: no lane of a movement is above the ring's lane.
+            unchecked {
+                if (lanes != 0) ring[k] -= lanes;
+            }
         }
     }
 
@@ -212,19 +236,49 @@ library EpochLedger {
         }
     }
 
+    /// @notice `abi.encode(account, lots)` for the lots of a movement, earliest first, without empty ones.
+    /// @dev One buffer serves for the hash of a redemption and, with its first word replaced, as the data of its event.
+    function encodeLots(address account, uint256[6] memory movement, Window memory window)
+        internal
+        pure
+        returns (bytes memory encoded)
+    {
+        uint256 first = firstLive(window);
+        // Bounds: at most `validity + 1`, so 30, lots of 64 bytes; memory is taken from the free pointer and claimed after.
+        assembly ("memory-safe") {
+            encoded := mload(0x40)
+            let lots := add(encoded, 0x80)
+            let end := shl(5, mload(add(window, 0x40)))
+            let at := mod(shl(5, div(first, LANES)), end)
+            let shift := mul(mod(first, LANES), LANE_BITS)
+            let last := mload(window)
+            for { let epoch := first } 1 {} {
+                let lot := and(shr(shift, mload(add(movement, at))), LANE_MASK)
+                if lot {
+                    mstore(lots, epoch)
+                    mstore(add(lots, 0x20), lot)
+                    lots := add(lots, 0x40)
+                }
+                if eq(epoch, last) { break }
+                epoch := add(epoch, 1)
+                shift := add(shift, LANE_BITS)
+                if eq(shift, TAG_SHIFT) {
+                    shift := 0
+                    at := add(at, 0x20)
+                    if eq(at, end) { at := 0 }
+                }
+            }
+            mstore(0x40, lots)
+            mstore(encoded, sub(sub(lots, encoded), 0x20))
+            mstore(add(encoded, 0x20), account)
+            mstore(add(encoded, 0x40), 0x40)
+            mstore(add(encoded, 0x60), shr(6, sub(sub(lots, encoded), 0x80)))
+        }
+    }
+
     /// @notice The lots of a movement, earliest first, without empty ones.
     function toLots(uint256[6] memory movement, Window memory window) internal pure returns (Lot[] memory lots) {
-        uint256 first = firstLive(window);
-        lots = new Lot[](window.epoch - first + 1);
-        uint256 count = 0;
-        for (uint256 epoch = first; epoch <= window.epoch; ++epoch) {
-            uint256 amount = (movement[wordOf(epoch, window.words)] >> shiftOf(epoch)) & LANE_MASK;
-            if (amount != 0) lots[count++] = Lot(epoch, amount);
-        }
-        // Shortens the array to what was filled; its memory was allocated above.
-        assembly ("memory-safe") {
-            mstore(lots, count)
-        }
+        (, lots) = abi.decode(encodeLots(address(0), movement, window), (address, Lot[]));
     }
 
     /// @notice The earliest epoch whose lots are live.

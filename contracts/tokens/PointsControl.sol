@@ -12,14 +12,6 @@ import {IPointsToken, Terms} from "../interfaces/IPointsToken.sol";
 /// @title Who may do what, the programme's terms, the pause switch and the refs of the issuer.
 /// @dev What every issue has to know sits in one storage word, `_config`, so that it costs one cold read.
 abstract contract PointsControl is AccessControlDefaultAdminRules, Pausable, IPointsToken {
-    /// @dev `issuer` is the account last granted ISSUER_ROLE, zero once it lost it. It only saves a lookup: whoever is not
-    /// it is looked up in AccessControl.
-    struct Config {
-        address issuer;
-        uint48 supplyCap;
-        bool paused;
-    }
-
     /// @inheritdoc IPointsToken
     bytes32 public constant ISSUER_ROLE = keccak256("ISSUER_ROLE");
     /// @inheritdoc IPointsToken
@@ -29,6 +21,9 @@ abstract contract PointsControl is AccessControlDefaultAdminRules, Pausable, IPo
     /// @inheritdoc IPointsToken
     bytes32 public constant PAUSER_ROLE = keccak256("PAUSER_ROLE");
 
+    uint256 private constant CAP_SHIFT = 160;
+    uint256 private constant PAUSED_BIT = 1 << 208;
+
     uint256 private constant MIN_EPOCH_LENGTH = 1 days;
     uint256 private constant MAX_VALIDITY = 29;
 
@@ -37,8 +32,12 @@ abstract contract PointsControl is AccessControlDefaultAdminRules, Pausable, IPo
     uint256 internal immutable _clawbackWindow;
     bool internal immutable _transferable;
 
-    Config private _config;
-    mapping(bytes32 ref => bool used) private _refs;
+    /// @dev `paused:1 | supplyCap:48 | issuer:160`. The issuer is the account last granted ISSUER_ROLE, zero once it lost
+    /// it. It only saves a lookup: whoever is not it is looked up in AccessControl.
+    uint256 private _config;
+    /// @dev A flag for each ref; refs that differ in their last byte only share a word, so that whoever numbers refs pays
+    /// for a new word once in 256.
+    mapping(uint256 group => uint256 flags) private _refs;
 
     constructor(Terms memory terms_, address admin, uint48 adminDelay)
         AccessControlDefaultAdminRules(adminDelay, admin)
@@ -50,15 +49,12 @@ abstract contract PointsControl is AccessControlDefaultAdminRules, Pausable, IPo
         _validity = terms_.validityDuration;
         _clawbackWindow = terms_.clawbackWindow;
         _transferable = terms_.transferable;
-        _config.supplyCap = terms_.supplyCap;
-        emit SupplyCapChanged(0, terms_.supplyCap);
+        _setSupplyCap(terms_.supplyCap);
     }
 
     /// @inheritdoc IPointsToken
     function setSupplyCap(uint48 cap) external onlyRole(DEFAULT_ADMIN_ROLE) {
-        uint256 previousCap = _config.supplyCap;
-        _config.supplyCap = cap;
-        emit SupplyCapChanged(previousCap, cap);
+        _setSupplyCap(cap);
     }
 
     /// @inheritdoc IPointsToken
@@ -78,52 +74,52 @@ abstract contract PointsControl is AccessControlDefaultAdminRules, Pausable, IPo
             epochLength: uint48(_epochLength),
             validityDuration: uint16(_validity),
             clawbackWindow: uint16(_clawbackWindow),
-            supplyCap: _config.supplyCap,
+            supplyCap: uint48(_supplyCap()),
             transferable: _transferable
         });
     }
 
     /// @inheritdoc IPointsToken
     function isRefUsed(bytes32 ref) external view returns (bool) {
-        return _refs[ref];
+        return (_refs[uint256(ref) >> 8] >> (uint256(ref) & 0xff)) & 1 != 0;
     }
 
     /// @inheritdoc Pausable
     function paused() public view override returns (bool) {
-        return _config.paused;
+        return _config & PAUSED_BIT != 0;
     }
 
     /// @inheritdoc AccessControlDefaultAdminRules
     function _grantRole(bytes32 role, address account) internal override returns (bool) {
-        if (role == ISSUER_ROLE) _config.issuer = account;
+        if (role == ISSUER_ROLE) _cacheIssuer(account);
         return super._grantRole(role, account);
     }
 
     /// @inheritdoc AccessControlDefaultAdminRules
     function _revokeRole(bytes32 role, address account) internal override returns (bool) {
-        if (role == ISSUER_ROLE && _config.issuer == account) delete _config.issuer;
+        if (role == ISSUER_ROLE && address(uint160(_config)) == account) _cacheIssuer(address(0));
         return super._revokeRole(role, account);
     }
 
     /// @inheritdoc Pausable
     function _pause() internal override whenNotPaused {
-        _config.paused = true;
+        _config |= PAUSED_BIT;
         emit Paused(_msgSender());
     }
 
     /// @inheritdoc Pausable
     function _unpause() internal override whenPaused {
-        _config.paused = false;
+        _config &= ~PAUSED_BIT;
         emit Unpaused(_msgSender());
     }
 
     /// @dev Reverts unless the caller is an issuer and the token is not paused.
     /// @return supplyCap The cap, read along the way.
     function _authorizeIssuer() internal view returns (uint256 supplyCap) {
-        Config memory config = _config;
-        if (_msgSender() != config.issuer) _checkRole(ISSUER_ROLE);
-        if (config.paused) revert EnforcedPause();
-        return config.supplyCap;
+        uint256 config = _config;
+        if (msg.sender != address(uint160(config))) _checkRole(ISSUER_ROLE);
+        if (config & PAUSED_BIT != 0) revert EnforcedPause();
+        return config >> CAP_SHIFT;
     }
 
     /// @dev Reverts unless the caller may act on behalf of the programme: ISSUER or CUSTODIAN.
@@ -131,13 +127,35 @@ abstract contract PointsControl is AccessControlDefaultAdminRules, Pausable, IPo
         return hasRole(ISSUER_ROLE, caller) || hasRole(CUSTODIAN_ROLE, caller);
     }
 
+    /// @dev Reverts when the token is paused.
+    /// @return supplyCap The cap, read along the way.
+    function _requireActive() internal view returns (uint256 supplyCap) {
+        uint256 config = _config;
+        if (config & PAUSED_BIT != 0) revert EnforcedPause();
+        return config >> CAP_SHIFT;
+    }
+
     function _supplyCap() internal view returns (uint256) {
-        return _config.supplyCap;
+        return uint48(_config >> CAP_SHIFT);
     }
 
     /// @dev Uses up a ref of the issuer.
     function _useRef(bytes32 ref) internal {
-        if (_refs[ref]) revert RefAlreadyUsed(ref);
-        _refs[ref] = true;
+        uint256 group = uint256(ref) >> 8;
+        uint256 flags = _refs[group];
+        uint256 flag = 1 << (uint256(ref) & 0xff);
+        if (flags & flag != 0) revert RefAlreadyUsed(ref);
+        _refs[group] = flags | flag;
+    }
+
+    function _cacheIssuer(address account) private {
+        _config = (_config & ~uint256(type(uint160).max)) | uint160(account);
+    }
+
+    function _setSupplyCap(uint48 cap) private {
+        uint256 previousCap = _supplyCap();
+        // Exclusive or replaces the old cap by the new one.
+        _config ^= (previousCap ^ cap) << CAP_SHIFT;
+        emit SupplyCapChanged(previousCap, cap);
     }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.37;
 
-import {IPointsToken, Lot} from "../interfaces/IPointsToken.sol";
+import {IPointsToken} from "../interfaces/IPointsToken.sol";
 import {EpochLedger} from "../libraries/EpochLedger.sol";
 import {PointsRedeeming} from "./PointsRedeeming.sol";
 
@@ -47,20 +47,7 @@ abstract contract PointsHolding is PointsRedeeming {
         if (block.timestamp > deadline) revert HoldExpired(ref, deadline);
         if (amount == 0) revert InvalidAmount(amount);
 
-        EpochLedger.Window memory window = _window();
-        address holdAccount = holdAccountOf(account, ref);
-        (uint256[6] memory available, uint256 live) = _close(holdAccount, window);
-        if (live < held) held = live;
-        if (amount > held) revert CaptureExceedsHold(ref, amount, held);
-        (uint256[6] memory captured,) = EpochLedger.takeEarliest(available, amount, window);
-        Lot[] memory lots = EpochLedger.toLots(captured, window);
-        _setOrder(account, ref, OrderStatus.Redeemed, amount, _redemptionHash(account, lots));
-        _debitSupply(captured, window);
-        if (live != amount) _put(account, EpochLedger.without(available, captured, window.words), window);
-        emit Transfer(holdAccount, address(0), amount);
-        if (live != amount) emit Transfer(holdAccount, account, live - amount);
-        emit PointsRedeemed(ref, account, amount, lots);
-        emit HoldCaptured(ref, account, amount, live - amount);
+        _capture(account, ref, amount, held);
     }
 
     /// @inheritdoc IPointsToken
@@ -71,7 +58,7 @@ abstract contract PointsHolding is PointsRedeeming {
         EpochLedger.Window memory window = _window();
         address holdAccount = holdAccountOf(account, ref);
         (uint256[6] memory available, uint256 live) = _close(holdAccount, window);
-        _setOrder(account, ref, OrderStatus.Released, 0, 0);
+        _setOrder(_orderSlot(account, ref), OrderStatus.Released, 0, 0);
         if (live != 0) {
             _put(account, available, window);
             emit Transfer(holdAccount, account, live);
@@ -93,16 +80,35 @@ abstract contract PointsHolding is PointsRedeeming {
     }
 
     function _hold(address account, uint256 amount, bytes32 ref, uint256 deadline) private whenNotPaused {
+        uint256 slot = _freeOrderSlot(account, ref);
         if (amount == 0 || amount > EpochLedger.LANE_MASK) revert InvalidAmount(amount);
         if (deadline < block.timestamp || deadline - block.timestamp > MAX_HOLD_DURATION) {
             revert InvalidDeadline(deadline);
         }
-        _openOrder(account, ref, OrderStatus.Held, amount, deadline);
+        _setOrder(slot, OrderStatus.Held, amount, deadline);
         EpochLedger.Window memory window = _window();
         address holdAccount = holdAccountOf(account, ref);
         _put(holdAccount, _take(account, amount, window), window);
         emit Transfer(account, holdAccount, amount);
         emit PointsHeld(ref, account, holdAccount, amount, deadline);
+    }
+
+    function _capture(address account, bytes32 ref, uint256 amount, uint256 held) private {
+        EpochLedger.Window memory window = _window();
+        address holdAccount = holdAccountOf(account, ref);
+        (uint256[6] memory available, uint256 live) = _close(holdAccount, window);
+        if (live < held) held = live;
+        if (amount > held) revert CaptureExceedsHold(ref, amount, held);
+        (uint256[6] memory captured,) = EpochLedger.takeEarliest(available, amount, window);
+        bytes memory receipt = EpochLedger.encodeLots(account, captured, window);
+        _setOrder(_orderSlot(account, ref), OrderStatus.Redeemed, amount, _redemptionHash(receipt));
+        _debitSupply(captured, window);
+        uint256 rest = live - amount;
+        if (rest != 0) _put(account, EpochLedger.without(available, captured, window.words), window);
+        emit Transfer(holdAccount, address(0), amount);
+        if (rest != 0) emit Transfer(holdAccount, account, rest);
+        _logRedemption(ref, account, amount, receipt);
+        emit HoldCaptured(ref, account, amount, rest);
     }
 
     function _openHold(address account, bytes32 ref) private view returns (uint256 amount, uint256 deadline) {

@@ -11,7 +11,7 @@ abstract contract PointsIssuing is PointsLots {
     function issue(address to, uint256 amount, bytes32 ref) external {
         uint256 supplyCap = _authorizeIssuer();
         _useRef(ref);
-        _mintCurrent(to, amount, currentEpoch(), supplyCap);
+        _mintCurrent(to, amount, supplyCap);
         emit PointsIssued(ref);
     }
 
@@ -19,32 +19,20 @@ abstract contract PointsIssuing is PointsLots {
     /// @dev The supply is checked and written once, after the credits: a batch over the cap reverts as a whole.
     function issueBatch(bytes32 batchId, uint256[] calldata credits) external {
         uint256 supplyCap = _authorizeIssuer();
-        if (credits.length == 0) revert EmptyBatch(batchId);
         _useRef(batchId);
-        uint256 epoch = currentEpoch();
-        uint256 total = 0;
-        for (uint256 i = 0; i < credits.length; ++i) {
-            uint256 credit = credits[i];
-            address account = address(uint160(credit >> 96));
-            uint256 amount = credit & type(uint96).max;
-            if (account == address(0)) revert ERC20InvalidReceiver(account);
-            if (amount == 0 || amount > EpochLedger.LANE_MASK) revert InvalidAmount(amount);
-            total += amount;
-            _creditCurrent(account, amount, epoch);
-            emit Transfer(address(0), account, amount);
-        }
-        _creditSupplyCurrent(total, epoch, supplyCap);
+        if (credits.length == 0) revert EmptyBatch(batchId);
+        uint256 total = _creditAll(credits, supplyCap);
         emit BatchIssued(batchId, credits.length, total);
     }
 
     /// @inheritdoc IPointsToken
     function clawback(address account, uint256 epoch, uint256 amount, bytes32 ref) external returns (uint256 taken) {
         _authorizeIssuer();
+        _useRef(ref);
         if (amount == 0) revert InvalidAmount(amount);
         EpochLedger.Window memory window = _window();
         if (epoch > window.epoch) revert EpochInFuture(epoch, window.epoch);
         if (window.epoch - epoch > _clawbackWindow) revert ClawbackWindowClosed(epoch, window.epoch);
-        _useRef(ref);
         // An expired lot is worth nothing; its lane may belong to a later epoch by now.
         if (window.epoch - epoch <= window.validity) {
             uint256[6] memory movement;
@@ -56,5 +44,30 @@ abstract contract PointsIssuing is PointsLots {
             emit Transfer(account, address(0), taken);
         }
         emit PointsClawedBack(ref, account, epoch, amount, taken);
+    }
+
+    function _creditAll(uint256[] calldata credits, uint256 supplyCap) private returns (uint256 total) {
+        (uint256 epoch, uint256 k, uint256 shift) = _currentLane();
+        uint256 next;
+        uint256 end;
+        assembly ("memory-safe") {
+            next := credits.offset
+            end := add(next, shl(5, credits.length))
+        }
+        while (true) {
+            uint256 credited;
+            (next, credited) = _creditPlain(next, end, epoch, k, shift);
+            total += credited;
+            if (next == end) break;
+            uint256 credit;
+            assembly ("memory-safe") {
+                credit := calldataload(next)
+            }
+            uint256 amount = credit & type(uint96).max;
+            _creditCurrent(credit >> 96, amount, epoch, k, shift);
+            total += amount;
+            next += 0x20;
+        }
+        _creditSupplyCurrent(total, epoch, k, shift, supplyCap);
     }
 }

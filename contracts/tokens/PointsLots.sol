@@ -127,7 +127,7 @@ abstract contract PointsLots is ERC20Permit, PointsControl, IERC7818 {
     function _update(address from, address to, uint256 value) internal override {
         EpochLedger.Window memory window = _window();
         if (from == address(0)) {
-            _mintCurrent(to, value, window.epoch, _supplyCap());
+            _mintCurrent(to, value, _supplyCap());
         } else {
             uint256[6] memory movement = _take(from, value, window);
             if (to == address(0)) _debitSupply(movement, window);
@@ -137,44 +137,92 @@ abstract contract PointsLots is ERC20Permit, PointsControl, IERC7818 {
     }
 
     /// @dev Mints `amount` points of the current epoch, within the cap.
-    function _mintCurrent(address to, uint256 amount, uint256 epoch, uint256 supplyCap) internal {
-        if (to == address(0)) revert ERC20InvalidReceiver(address(0));
-        if (amount == 0 || amount > EpochLedger.LANE_MASK) revert InvalidAmount(amount);
-        _creditSupplyCurrent(amount, epoch, supplyCap);
-        _creditCurrent(to, amount, epoch);
-        emit Transfer(address(0), to, amount);
+    function _mintCurrent(address to, uint256 amount, uint256 supplyCap) internal {
+        (uint256 epoch, uint256 k, uint256 shift) = _currentLane();
+        _creditCurrent(uint160(to), amount, epoch, k, shift);
+        _creditSupplyCurrent(amount, epoch, k, shift, supplyCap);
     }
 
     /// @dev Adds minted points of the current epoch to the supply, within the cap.
-    function _creditSupplyCurrent(uint256 amount, uint256 epoch, uint256 supplyCap) internal {
-        if (epoch > EpochLedger.MAX_EPOCH) revert EpochLimitReached(epoch);
-        uint256 words = _words;
-        uint256 current = EpochLedger.wordOf(epoch, words);
-        uint256 increased = amount;
-        uint256 word = 0;
-        for (uint256 k = 0; k < words; ++k) {
-            uint256 stored = _supply[k];
-            if (k == current) word = stored;
-            increased += EpochLedger.sum(stored & EpochLedger.liveMask(stored, epoch, _validity, words));
+    function _creditSupplyCurrent(uint256 amount, uint256 epoch, uint256 k, uint256 shift, uint256 supplyCap) internal {
+        uint256 word;
+        assembly ("memory-safe") {
+            word := sload(add(_supply.slot, k))
         }
-        if (increased > supplyCap) revert SupplyCapExceeded(increased, supplyCap);
-        if (word >> EpochLedger.TAG_SHIFT != epoch) (word,) = EpochLedger.advance(word, epoch, words);
-        // unchecked: the lane stays within the cap, below 2^48.
-        unchecked {
-            _supply[current] = word + (amount << EpochLedger.shiftOf(epoch));
+        // Dead lots can only make this sum too large, so it decides alone when it is within the cap.
+        uint256 increased = _words == 1 ? amount + EpochLedger.sum(word) : type(uint256).max;
+        if (increased > supplyCap) {
+            increased = amount + totalSupply();
+            if (increased > supplyCap) revert SupplyCapExceeded(increased, supplyCap);
+        }
+        if (word >> EpochLedger.TAG_SHIFT != epoch) (word,) = EpochLedger.advance(word, epoch, _words);
+        // The lane stays within the cap, below 2^48, so the addition stays inside it.
+        assembly ("memory-safe") {
+            sstore(add(_supply.slot, k), add(word, shl(shift, amount)))
         }
     }
 
-    /// @dev Adds points of the current epoch to an account. The supply must have been checked, or be checked later in the
-    /// same transaction: that bounds the lane.
-    function _creditCurrent(address account, uint256 amount, uint256 epoch) internal {
-        uint256 k = EpochLedger.wordOf(epoch, _words);
-        uint256[6] storage ring = _rings[account];
-        uint256 word = ring[k];
-        if (word >> EpochLedger.TAG_SHIFT != epoch) word = _advance(account, word, epoch);
-        // unchecked: the lane is within the supply's lane, below 2^48.
+    /// @dev Adds points of the current epoch to an account and logs the Transfer. The supply must be checked later in the
+    /// same transaction: that bounds the lane. This is the body of a batch's loop, hence the assembly: it is Solidity's own
+    /// `_rings[account][k]`, without the bounds check of k, which is below `_words`, and `emit Transfer` from scratch memory.
+    /// @param account An address, as a number so that it is not cleaned at each use.
+    function _creditCurrent(uint256 account, uint256 amount, uint256 epoch, uint256 k, uint256 shift) internal {
+        if (account == 0) revert ERC20InvalidReceiver(address(0));
+        // unchecked: an amount of zero wraps to the largest number and is refused with all that do not fit a lot.
         unchecked {
-            ring[k] = word + (amount << EpochLedger.shiftOf(epoch));
+            if (amount - 1 >= EpochLedger.LANE_MASK) revert InvalidAmount(amount);
+        }
+        uint256 slot;
+        uint256 word;
+        assembly ("memory-safe") {
+            mstore(0x00, account)
+            mstore(0x20, _rings.slot)
+            slot := add(keccak256(0x00, 0x40), k)
+            word := sload(slot)
+        }
+        if (word >> EpochLedger.TAG_SHIFT != epoch) word = _advance(address(uint160(account)), word, epoch);
+        bytes32 signature = Transfer.selector;
+        assembly ("memory-safe") {
+            // The lane is within the supply's lane, below 2^48, so the addition stays inside it.
+            sstore(slot, add(word, shl(shift, amount)))
+            mstore(0x00, amount)
+            log3(0x00, 0x20, signature, 0, account)
+        }
+    }
+
+    /// @dev Credits words of `address << 96 | amount` from calldata, as long as each is plain: a valid credit to an account
+    /// whose word is empty or of the current epoch. This is the loop that a batch's cost consists of.
+    /// @param next Offset of the first credit.
+    /// @param end Offset behind the last credit.
+    /// @return stopped Offset of the first credit that is not plain, or `end`.
+    /// @return credited Sum of the amounts before `stopped`.
+    function _creditPlain(uint256 next, uint256 end, uint256 epoch, uint256 k, uint256 shift)
+        internal
+        returns (uint256 stopped, uint256 credited)
+    {
+        bytes32 signature = Transfer.selector;
+        // Bounds: the lanes are within the supply's lane, which the caller checks to stay below 2^48; the sum of fewer than
+        // 2^32 amounts below 2^48 cannot overflow. `amount - 1` wraps for zero and is then refused with what does not fit.
+        assembly ("memory-safe") {
+            for {} lt(next, end) { next := add(next, 0x20) } {
+                let credit := calldataload(next)
+                let account := shr(96, credit)
+                let amount := and(credit, 0xffffffffffffffffffffffff)
+                if iszero(mul(account, lt(sub(amount, 1), 0xffffffffffff))) { break }
+                mstore(0x00, account)
+                mstore(0x20, _rings.slot)
+                let slot := add(keccak256(0x00, 0x40), k)
+                let word := sload(slot)
+                if xor(shr(240, word), epoch) {
+                    if word { break }
+                    word := shl(240, epoch)
+                }
+                sstore(slot, add(word, shl(shift, amount)))
+                mstore(0x00, amount)
+                log3(0x00, 0x20, signature, 0, account)
+                credited := add(credited, amount)
+            }
+            stopped := next
         }
     }
 
@@ -263,6 +311,20 @@ abstract contract PointsLots is ERC20Permit, PointsControl, IERC7818 {
         }
     }
 
+    /// @dev Where points of the current epoch are credited, unless the tag cannot hold the epoch any more.
+    function _currentLane() internal view returns (uint256 epoch, uint256 k, uint256 shift) {
+        uint256 length = _epochLength;
+        uint256 words = _words;
+        // Neither divisor is zero.
+        assembly ("memory-safe") {
+            epoch := div(timestamp(), length)
+            let group := div(epoch, 5)
+            k := mod(group, words)
+            shift := mul(sub(epoch, mul(group, 5)), 48)
+        }
+        if (epoch > EpochLedger.MAX_EPOCH) revert EpochLimitReached(epoch);
+    }
+
     function _window() internal view returns (EpochLedger.Window memory) {
         return EpochLedger.Window({epoch: currentEpoch(), validity: _validity, words: _words});
     }
@@ -306,19 +368,24 @@ abstract contract PointsLots is ERC20Permit, PointsControl, IERC7818 {
     /// @dev Moves the tag of an account's word on and logs the lots that make room.
     function _advance(address account, uint256 word, uint256 tag) private returns (uint256 advanced) {
         uint256 evictedLanes;
+        if (word == 0) return tag << EpochLedger.TAG_SHIFT;
         (advanced, evictedLanes) = EpochLedger.advance(word, tag, _words);
         if (evictedLanes != 0) _logExpired(account, evictedLanes, word >> EpochLedger.TAG_SHIFT);
     }
 
     /// @dev Logs dead lanes of a word with this tag, earliest first.
     function _logExpired(address account, uint256 dead, uint256 tag) private {
-        if (dead == 0) return;
-        for (uint256 i = 1; i <= EpochLedger.LANES; ++i) {
-            uint256 lane = (tag + i) % EpochLedger.LANES;
-            uint256 amount = (dead >> (lane * EpochLedger.LANE_BITS)) & EpochLedger.LANE_MASK;
-            if (amount == 0) continue;
-            emit PointsExpired(account, EpochLedger.epochOfLane(lane, tag, _words), amount);
-            emit Transfer(account, address(0), amount);
+        // unchecked: sums of small numbers; shifts below 240.
+        unchecked {
+            for (uint256 i = 1; dead != 0; ++i) {
+                uint256 lane = (tag + i) % EpochLedger.LANES;
+                uint256 shift = lane * EpochLedger.LANE_BITS;
+                uint256 amount = (dead >> shift) & EpochLedger.LANE_MASK;
+                if (amount == 0) continue;
+                dead ^= amount << shift;
+                emit PointsExpired(account, EpochLedger.epochOfLane(lane, tag, _words), amount);
+                emit Transfer(account, address(0), amount);
+            }
         }
     }
 

@@ -38,11 +38,11 @@ abstract contract PointsRedeeming is PointsSpending {
         _authorizeIssuer();
         if (amount == 0) revert InvalidAmount(amount);
         (OrderStatus status, uint256 remaining, uint256 body) = _order(account, ref);
-        if (status != OrderStatus.Redeemed || body != _redemptionHash(account, lots)) {
+        if (status != OrderStatus.Redeemed || body != _redemptionHash(abi.encode(account, lots))) {
             revert RedemptionMismatch(ref, account);
         }
         if (amount > remaining) revert RefundExceedsRedemption(ref, amount, remaining);
-        _setOrder(account, ref, OrderStatus.Redeemed, remaining - amount, body);
+        _setOrder(_orderSlot(account, ref), OrderStatus.Redeemed, remaining - amount, body);
 
         EpochLedger.Window memory window = _window();
         (uint256[6] memory movement, Lot[] memory restored, uint256 live) =
@@ -62,19 +62,32 @@ abstract contract PointsRedeeming is PointsSpending {
         return status == OrderStatus.Redeemed ? remaining : 0;
     }
 
-    function _redemptionHash(address account, Lot[] memory lots) internal pure returns (uint256) {
-        return uint160(uint256(keccak256(abi.encode(account, lots))));
+    /// @param receipt `abi.encode(account, lots)`.
+    function _redemptionHash(bytes memory receipt) internal pure returns (uint256) {
+        return uint160(uint256(keccak256(receipt)));
+    }
+
+    /// @dev Emits PointsRedeemed. Its data is the receipt with the amount in the place of the account, so the receipt is used
+    /// up: no copy of the lots is made.
+    function _logRedemption(bytes32 ref, address account, uint256 amount, bytes memory receipt) internal {
+        bytes32 signature = PointsRedeemed.selector;
+        assembly ("memory-safe") {
+            let data := add(receipt, 0x20)
+            mstore(data, amount)
+            log3(data, mload(receipt), signature, ref, account)
+        }
     }
 
     function _redeem(address account, uint256 amount, bytes32 ref) private whenNotPaused {
+        uint256 slot = _freeOrderSlot(account, ref);
         if (amount == 0 || amount > EpochLedger.LANE_MASK) revert InvalidAmount(amount);
         EpochLedger.Window memory window = _window();
         uint256[6] memory movement = _take(account, amount, window);
-        Lot[] memory lots = EpochLedger.toLots(movement, window);
-        _openOrder(account, ref, OrderStatus.Redeemed, amount, _redemptionHash(account, lots));
+        bytes memory receipt = EpochLedger.encodeLots(account, movement, window);
+        _setOrder(slot, OrderStatus.Redeemed, amount, _redemptionHash(receipt));
         _debitSupply(movement, window);
         emit Transfer(account, address(0), amount);
-        emit PointsRedeemed(ref, account, amount, lots);
+        _logRedemption(ref, account, amount, receipt);
     }
 
     /// @dev The next `amount` points of a redemption to give back, latest-expiring first, without what has expired.

@@ -25,7 +25,8 @@ abstract contract PointsSpending is PointsLots {
     uint256 private constant AMOUNT_SHIFT = 8;
     uint256 private constant BODY_SHIFT = 56;
 
-    mapping(address account => mapping(bytes32 ref => uint256 order)) private _orders;
+    /// @dev Keyed by `keccak256(account, ref)`.
+    mapping(bytes32 key => uint256 order) private _orders;
 
     /// @inheritdoc IPointsToken
     function managedAccount(bytes32 memberKey) public view returns (address) {
@@ -49,15 +50,34 @@ abstract contract PointsSpending is PointsLots {
         }
     }
 
-    /// @dev Uses up a ref of an account.
-    function _openOrder(address account, bytes32 ref, OrderStatus status, uint256 amount, uint256 body) internal {
-        if (_orders[account][ref] != 0) revert RefAlreadyUsed(ref);
-        _setOrder(account, ref, status, amount, body);
+    /// @dev Storage slot of an order, which must not exist. Checked before anything else, so that whoever sends an order
+    /// again learns that it was carried out rather than why it could not be now.
+    function _freeOrderSlot(address account, bytes32 ref) internal view returns (uint256 slot) {
+        slot = _orderSlot(account, ref);
+        uint256 order;
+        assembly ("memory-safe") {
+            order := sload(slot)
+        }
+        if (order != 0) revert RefAlreadyUsed(ref);
     }
 
-    /// @dev The caller makes sure that `amount` is below 2^48 and `body` below 2^200.
-    function _setOrder(address account, bytes32 ref, OrderStatus status, uint256 amount, uint256 body) internal {
-        _orders[account][ref] = (body << BODY_SHIFT) | (amount << AMOUNT_SHIFT) | uint256(status);
+    /// @dev Storage slot of an order, `_orders[keccak256(account, ref)]`.
+    function _orderSlot(address account, bytes32 ref) internal pure returns (uint256 slot) {
+        assembly ("memory-safe") {
+            mstore(0x00, account)
+            mstore(0x20, ref)
+            mstore(0x00, keccak256(0x00, 0x40))
+            mstore(0x20, _orders.slot)
+            slot := keccak256(0x00, 0x40)
+        }
+    }
+
+    /// @dev Bounds: `amount` below 2^48 and `body` below 2^200.
+    function _setOrder(uint256 slot, OrderStatus status, uint256 amount, uint256 body) internal {
+        uint256 order = (body << BODY_SHIFT) | (amount << AMOUNT_SHIFT) | uint256(status);
+        assembly ("memory-safe") {
+            sstore(slot, order)
+        }
     }
 
     function _order(address account, bytes32 ref)
@@ -65,7 +85,11 @@ abstract contract PointsSpending is PointsLots {
         view
         returns (OrderStatus status, uint256 amount, uint256 body)
     {
-        uint256 order = _orders[account][ref];
+        uint256 order;
+        uint256 slot = _orderSlot(account, ref);
+        assembly ("memory-safe") {
+            order := sload(slot)
+        }
         return (OrderStatus(uint8(order)), uint48(order >> AMOUNT_SHIFT), order >> BODY_SHIFT);
     }
 }

@@ -35,8 +35,8 @@ contract PointsToken is PointsIssuing, PointsHolding, IERC7802 {
     {}
 
     /// @inheritdoc IERC7802
-    function crosschainMint(address to, uint256 amount) external onlyRole(EXCHANGE_ROLE) whenNotPaused {
-        _mintCurrent(to, amount, currentEpoch(), _supplyCap());
+    function crosschainMint(address to, uint256 amount) external onlyRole(EXCHANGE_ROLE) {
+        _mintCurrent(to, amount, _requireActive());
         emit CrosschainMint(to, amount, _msgSender());
     }
 

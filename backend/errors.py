@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from pydantic import BaseModel, ConfigDict, Field
+
 
 class InterpointsError(Exception):
     """An error that a caller can act on.
@@ -16,7 +18,7 @@ class InterpointsError(Exception):
     slug: ClassVar[str] = "internal"
     title: ClassVar[str] = "Something went wrong on our side"
 
-    def __init__(self, detail: str, **extensions: str | int | bool | None | list[str]) -> None:
+    def __init__(self, detail: str, **extensions: str | int | bool | list[str] | None) -> None:
         super().__init__(detail)
         self.detail = detail
         self.extensions = extensions
@@ -52,3 +54,28 @@ class UnavailableError(InterpointsError):
     status = 503
     slug = "unavailable"
     title = "Temporarily unavailable"
+
+
+class Problem(BaseModel):
+    """What went wrong, by RFC 9457. Further members depend on `type`."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: str = Field(
+        description="Stable address of this kind of problem, relative to the API", examples=["/problems/conflict"]
+    )
+    title: str = Field(description="The same for every problem of this type")
+    status: int = Field(description="The HTTP status")
+    detail: str | None = Field(default=None, description="What happened this time, and what to do")
+    instance: str | None = Field(default=None, description="The request id, to be found in the logs")
+
+
+def problem(status: int, slug: str, title: str, detail: str, request_id: str | None) -> dict[str, object]:
+    """The body of an `application/problem+json` answer."""
+    return {
+        "type": f"/problems/{slug}",
+        "title": title,
+        "status": status,
+        "detail": detail,
+        "instance": f"request:{request_id}" if request_id else None,
+    }

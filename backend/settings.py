@@ -43,5 +43,12 @@ class Settings(BaseSettings):
         default=None,
         description="Blocks below the head that count as final, for chains without a `finalized` tag; default: the tag",
     )
+    rate_limit_per_second: float = Field(
+        default=5000.0, gt=0, description="Requests per second that one API key may make to one API process"
+    )
+    rate_limit_burst: int = Field(default=10000, ge=1, description="Requests that one API key may make at once")
+    idempotency_keep_hours: int = Field(default=72, ge=24, description="How long answers to writes are kept for replay")
+    max_upload_bytes: int = Field(default=2**30, ge=1024, description="Largest bulk upload of events")
+    member_session_seconds: int = Field(default=3600, ge=60, description="How long a member stays signed in")
     log_level: str = Field(default="INFO", description="DEBUG, INFO, WARNING or ERROR")
     metrics_port: int = Field(default=0, ge=0, le=65535, description="Port of a worker's Prometheus metrics; 0: off")

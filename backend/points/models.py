@@ -20,7 +20,7 @@ OperationRef = Annotated[str, mapped_column(ForeignKey("operations.id"))]
 
 
 class EarnEvent(Base):
-    """Something that may earn points: a purchase, a visit. Public id `evt_{id}`. A reference comes once per programme."""
+    """Something that may earn points, such as a purchase. Public id `evt_{id}`. A reference comes once per programme."""
 
     __tablename__ = "events"
     __table_args__ = (UniqueConstraint("programme_id", "reference"), Index("ix_events_enrolment", "enrolment_id", "id"))
@@ -41,9 +41,9 @@ class EarnEvent(Base):
 class Accrual(Base):
     """Points earned by an event. Public id `acr_{id}`.
 
-    Life: *pending* (until `matures_at`, not in a batch), then in a batch (`batch_id` set: its operation says sent, mined
-    or final), or *reversed* before it got there (`reversed_points` up to `points`). `netted_points` were kept back for a
-    shortfall; credited on chain are `points - reversed_points - netted_points`, frozen when it enters its batch.
+    Life: *pending* (until `matures_at`, not in a batch), then in a batch (`batch_id` set: its operation says sent,
+    mined or final), or *reversed* before it got there (`reversed_points` up to `points`). `netted_points` were kept
+    back for a shortfall; credited are `points - reversed_points - netted_points`, frozen when it enters its batch.
     """
 
     __tablename__ = "accruals"
@@ -108,7 +108,7 @@ Index("ix_uploads_open", Upload.created_at, postgresql_where=Upload.completed_at
 
 
 class IntakeRow(Base):
-    """A row of an upload that waits for the intake worker; deleted once it has become an event, a duplicate or a rejection."""
+    """A row of an upload that waits for the intake worker; deleted once it is an event, a duplicate or a rejection."""
 
     __tablename__ = "intake_rows"
     __table_args__ = (Index("ix_intake_rows_upload", "upload_id", "line_number"),)
@@ -189,9 +189,9 @@ class Refund(Base):
 class ReturnedEvent(Base):
     """Goods brought back, in part or whole: the points they had earned are taken back.
 
-    `points` = `reversed_points` (were still unbatched) + `taken_points` (clawed back on chain) + `forgiven_points` (the
-    programme's public clawback window had closed) + the shortfall (a row in `shortfall_entries`). `clawback_points` were
-    asked of the chain; `taken_points` is empty until its answer is final.
+    `points` = `reversed_points` (were still unbatched) + `taken_points` (clawed back on chain) + `forgiven_points`
+    (the programme's public clawback window had closed) + the shortfall (a row in `shortfall_entries`).
+    `clawback_points` were asked of the chain; `taken_points` is empty until its answer is final.
     """
 
     __tablename__ = "returns"
@@ -218,7 +218,7 @@ class ReturnedEvent(Base):
 
 
 class ShortfallEntry(Base):
-    """Append-only ledger of points a member owes a programme: positive when owed, negative when netted from an accrual."""
+    """Append-only ledger of points a member owes a programme: positive when owed, negative when netted."""
 
     __tablename__ = "shortfall_entries"
     __table_args__ = (

@@ -1,0 +1,95 @@
+"""The API."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import APIRouter, FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from backend import health
+from backend.auth import endpoints as auth
+from backend.context import AppContext
+from backend.errors import Problem
+from backend.handlers import install_handlers
+from backend.logging import configure_logging
+from backend.members import endpoints as members
+from backend.middleware import RequestObserver
+from backend.points import endpoints as points
+from backend.programmes import endpoints as programmes
+from backend.settings import Settings
+
+MAX_BODY_BYTES = 4 * 2**20
+"""Largest body of a request, bulk uploads of events aside."""
+_DESCRIPTION = """
+Loyalty points that expire, on a chain. Writes need an `Idempotency-Key`; what has to happen on the chain answers 202
+with an operation that can be polled, streamed and awaited (`Prefer: wait=10`). Points are integers, money is a decimal
+string with an ISO 4217 code, times are RFC 3339 in UTC. Errors are RFC 9457 problems.
+"""
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The application. It opens its connections when it starts and needs no signer's key."""
+    configure_logging(settings.log_level)
+    context = AppContext.build(settings)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        await context.open()
+        yield
+        await context.close()
+
+    app = FastAPI(
+        title="Interpoints",
+        version="1",
+        description=_DESCRIPTION,
+        lifespan=lifespan,
+        openapi_url="/v1/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        max_body_size=MAX_BODY_BYTES,
+    )
+    app.state.context = context
+    install_handlers(app)
+    app.include_router(_version_one())
+    app.include_router(health.router)
+    _include_pages(app)
+    app.add_middleware(RequestObserver)
+    app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
+    return app
+
+
+def _version_one() -> APIRouter:
+    root = APIRouter(prefix="/v1")
+    for router in [*auth.routers, programmes.router, *members.routers, *points.routers]:
+        root.include_router(router)
+    return root
+
+
+def _include_pages(app: FastAPI) -> None:
+    """The member page is a package of its own that the API can do without."""
+    if importlib.util.find_spec("backend.web.endpoints") is not None:
+        from backend.web.endpoints import router  # noqa: PLC0415
+
+        app.include_router(router)
+
+
+def _openapi(app: FastAPI) -> dict[str, object]:
+    if app.openapi_schema is None:
+        schema = get_openapi(
+            title=app.title,
+            version=app.version,
+            description=app.description,
+            routes=app.routes,
+            openapi_version="3.1.0",
+        )
+        components = schema.setdefault("components", {})
+        components.setdefault("schemas", {})["Problem"] = Problem.model_json_schema()
+        components["securitySchemes"] = {
+            "apiKey": {"type": "http", "scheme": "bearer", "description": "An API key, `ip_...`"},
+            "memberSession": {"type": "http", "scheme": "bearer", "description": "A member's session, `ims_...`"},
+        }
+        app.openapi_schema = schema
+    return app.openapi_schema

@@ -1,0 +1,10 @@
+"""Every router of the package."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from backend.points import event_endpoints
+
+routers: list[APIRouter] = [event_endpoints.router]
+"""Included by the application in this order."""

@@ -112,15 +112,22 @@ library EpochLedger {
         pure
         returns (uint256 advanced, uint256 evictedLanes)
     {
-        uint256 keep = liveMask(word, tag, LANES * words - 1, words);
+        uint256 keep;
+        // unchecked: words is at least 1.
+        unchecked {
+            keep = liveMask(word, tag, LANES * words - 1, words);
+        }
         evictedLanes = word & LANES_MASK & ~keep;
         advanced = (word & keep) | (tag << TAG_SHIFT);
     }
 
     /// @notice Epoch of `lane` in a word with this `tag`.
     function epochOfLane(uint256 lane, uint256 tag, uint256 words) internal pure returns (uint256) {
-        uint256 newest = tag % LANES;
-        return lane <= newest ? tag + lane - newest : tag + lane - newest - LANES * words;
+        // unchecked: a lane with points in it has an epoch, which is not negative.
+        unchecked {
+            uint256 newest = tag % LANES;
+            return lane <= newest ? tag + lane - newest : tag + lane - newest - LANES * words;
+        }
     }
 
     /// @notice Points of the lot of `epoch`, which must be live.
@@ -136,9 +143,13 @@ library EpochLedger {
         view
         returns (uint256[6] memory movement)
     {
-        for (uint256 k = 0; k < window.words; ++k) {
-            uint256 word = ring[k];
-            if (word != 0) movement[k] = word & liveMask(word, window.epoch, window.validity, window.words);
+        uint256 words = window.words;
+        // unchecked: k stays below `MAX_WORDS`.
+        unchecked {
+            for (uint256 k = 0; k < words; ++k) {
+                uint256 word = ring[k];
+                if (word != 0) movement[k] = word & liveMask(word, window.epoch, window.validity, words);
+            }
         }
     }
 
@@ -206,11 +217,14 @@ library EpochLedger {
 
     /// @notice Takes a movement of live lots out of a ring. Tags stay.
     function debit(uint256[6] storage ring, uint256[6] memory movement, uint256 words) internal {
-        for (uint256 k = 0; k < words; ++k) {
-            uint256 lanes = movement[k];
-            // unchecked: no lane of a movement is above the ring's lane.
-            unchecked {
-                if (lanes != 0) ring[k] -= lanes;
+        // Bounds: k stays below `words`; no lane of a movement is above the ring's lane.
+        assembly ("memory-safe") {
+            for { let k := 0 } lt(k, words) { k := add(k, 1) } {
+                let lanes := mload(add(movement, shl(5, k)))
+                if lanes {
+                    let slot := add(ring.slot, k)
+                    sstore(slot, sub(sload(slot), lanes))
+                }
             }
         }
     }
@@ -283,6 +297,9 @@ library EpochLedger {
 
     /// @notice The earliest epoch whose lots are live.
     function firstLive(Window memory window) internal pure returns (uint256) {
-        return window.epoch > window.validity ? window.epoch - window.validity : 0;
+        // unchecked: subtracted only where it is positive.
+        unchecked {
+            return window.epoch > window.validity ? window.epoch - window.validity : 0;
+        }
     }
 }

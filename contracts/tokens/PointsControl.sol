@@ -141,11 +141,20 @@ abstract contract PointsControl is AccessControlDefaultAdminRules, Pausable, IPo
 
     /// @dev Uses up a ref of the issuer.
     function _useRef(bytes32 ref) internal {
-        uint256 group = uint256(ref) >> 8;
-        uint256 flags = _refs[group];
         uint256 flag = 1 << (uint256(ref) & 0xff);
+        uint256 slot;
+        uint256 flags;
+        // Solidity's own `_refs[uint256(ref) >> 8]`, hashed once for the read and the write.
+        assembly ("memory-safe") {
+            mstore(0x00, shr(8, ref))
+            mstore(0x20, _refs.slot)
+            slot := keccak256(0x00, 0x40)
+            flags := sload(slot)
+        }
         if (flags & flag != 0) revert RefAlreadyUsed(ref);
-        _refs[group] = flags | flag;
+        assembly ("memory-safe") {
+            sstore(slot, or(flags, flag))
+        }
     }
 
     function _cacheIssuer(address account) private {

@@ -128,6 +128,7 @@ class ChainClient:
     max_batch: int = 200
     _endpoints: list[_Endpoint] = field(init=False)
     _http: httpx.Client = field(init=False)
+    _last_used: _Endpoint | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         if not self.urls:
@@ -270,6 +271,11 @@ class ChainClient:
             raise last
         raise ChainUnavailableError(f"None of {len(self.urls)} endpoints answered: {last}.") from last
 
+    def prefer_another(self) -> None:
+        """The endpoint that answered last is not to be believed for a while: others, if any, are asked first."""
+        if self._last_used is not None:
+            self._rest(self._last_used, ValueError("unbelievable answer"))
+
     def _usable(self) -> list[_Endpoint]:
         """Endpoints in order, resting ones last: when all rest, one is tried all the same."""
         now = time.monotonic()
@@ -304,6 +310,7 @@ class ChainClient:
     def _post(self, endpoint: _Endpoint, bodies: Sequence[bytes]) -> list[Json | NodeError]:
         """Posts requests whose ids count from 0."""
         content = bodies[0] if len(bodies) == 1 else b"[" + b",".join(bodies) + b"]"
+        self._last_used = endpoint
         response = self._http.post(endpoint.url, content=content)
         if response.status_code == 429:
             raise RateLimitedError("Too many requests.", 429)

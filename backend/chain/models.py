@@ -7,7 +7,7 @@ cannot: it holds signed bytes and the nonces they used.
 from __future__ import annotations
 
 from sqlalchemy import BigInteger, ForeignKey, Index, LargeBinary, Numeric, String, UniqueConstraint, text
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from backend.database import Address, Base, Hash, Points, PublicId, RowId, Time
@@ -135,6 +135,8 @@ class Cursor(Base):
     finalized_block: Mapped[int] = mapped_column(BigInteger)
     halted_reason: Mapped[str | None]
     """Set when a reorganisation went past finality: a person must look."""
+    tokens: Mapped[list[bytes]] = mapped_column(ARRAY(LargeBinary(20)))
+    """Tokens whose logs the projection holds; one that is missing is indexed from its deployment on."""
 
 
 class TokenEvent(Base):

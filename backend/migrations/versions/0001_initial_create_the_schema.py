@@ -43,6 +43,7 @@ def upgrade() -> None:
         sa.Column("next_block", sa.BigInteger(), nullable=False),
         sa.Column("finalized_block", sa.BigInteger(), nullable=False),
         sa.Column("halted_reason", sa.String(), nullable=True),
+        sa.Column("tokens", postgresql.ARRAY(sa.LargeBinary(length=20)), nullable=False),
         sa.PrimaryKeyConstraint("chain_id"),
     )
     op.create_table(

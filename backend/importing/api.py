@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 from collections.abc import Iterator, Sequence
@@ -14,6 +15,7 @@ import httpx
 from backend.importing.errors import UploadError
 from backend.importing.rows import EventRecord
 
+_ENROLMENTS_A_CALL = 10_000
 _TRIES = 8
 _FIRST_PAUSE_SECONDS = 0.2
 _POLL_SECONDS = 0.05
@@ -34,11 +36,11 @@ class UploadOutcome:
 class ImportApi:
     """Calls of one programme, with its API key. Answers that may come out well later are asked for again."""
 
-    def __init__(self, url: str, api_key: str, programme_id: str | None = None) -> None:
+    def __init__(self, url: str, api_key: str) -> None:
         self._client = httpx.Client(
             base_url=url, headers={"Authorization": f"Bearer {api_key}"}, timeout=httpx.Timeout(120, connect=10)
         )
-        self._scope = {"programme_id": programme_id} if programme_id else {}
+        self._programme_id: str | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -48,12 +50,27 @@ class ImportApi:
     ) -> None:
         self._client.close()
 
+    def choose_programme(self, slug_or_id: str) -> str:
+        """Work for this programme from now on; its id. The operator's key needs it, another is checked to be for it."""
+        self._programme_id = str(self._call("GET", f"/v1/programmes/{slug_or_id}")["id"])
+        return self._programme_id
+
+    def enrol(self, references: Sequence[str]) -> None:
+        """Make people with these customer numbers members; those who are stay as they are."""
+        for first in range(0, len(references), _ENROLMENTS_A_CALL):
+            part = references[first : first + _ENROLMENTS_A_CALL]
+            lines = [{"reference": reference, "programme_id": self._programme_id} for reference in part]
+            body = b"".join(json.dumps(line).encode() + b"\n" for line in lines)
+            key = "enrol-" + hashlib.sha256(body).hexdigest()
+            self._call("POST", "/v1/members/bulk", idempotency_key=key, body=body, content_type="application/x-ndjson")
+
     def upload(self, events: Sequence[EventRecord], idempotency_key: str) -> str:
         """Send events; the upload's id."""
         body = b"".join(json.dumps(event, separators=(",", ":")).encode() + b"\n" for event in events)
         answer = self._call(
             "POST",
             "/v1/events/uploads",
+            query={"programme_id": self._programme_id} if self._programme_id else None,
             idempotency_key=idempotency_key,
             body=body,
             content_type="application/x-ndjson",
@@ -79,7 +96,7 @@ class ImportApi:
         cursor: str | None = None
         while True:
             page = self._call("GET", f"{upload_path}/rejections", query={"cursor": cursor} if cursor else {})
-            items = page["items"]
+            items = page["data"]
             assert isinstance(items, list)
             for item in items:
                 yield int(item["line_number"]), str(item["reference"]), str(item["reason"]), str(item["detail"])
@@ -103,9 +120,7 @@ class ImportApi:
         pause, problem, status = _FIRST_PAUSE_SECONDS, "", None
         for _ in range(_TRIES):
             try:
-                answer = self._client.request(
-                    method, path, params={**self._scope, **(query or {})}, headers=headers, content=body
-                )
+                answer = self._client.request(method, path, params=query, headers=headers, content=body)
             except httpx.TransportError as error:
                 problem, status = f"it does not answer ({error})", None
             else:

@@ -68,7 +68,8 @@ def _read_parquet(path: Path, mapping: Mapping, part_rows: int, skip_rows: int) 
         with pq.ParquetFile(path) as source:
             _check_columns(path, wanted, source.schema_arrow.names)
             total = source.metadata.num_rows
-            groups, before = [], 0
+            groups: list[int] = []
+            before = 0
             for group in range(source.num_row_groups):
                 size = source.metadata.row_group(group).num_rows
                 # Whole row groups that were imported before are never read.

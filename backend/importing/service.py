@@ -18,6 +18,7 @@ PART_ROWS = 10_000
 UPLOADS_IN_FLIGHT = 3
 """Uploads that wait for their outcome while the next part is read."""
 OUTCOME_DEADLINE_SECONDS = 600.0
+_MOST_REMEMBERED = 200_000
 
 Progress = Callable[[float, Counts], None]
 """Told after each part how much of the file is done (0 to 1), and what came of it."""
@@ -50,11 +51,11 @@ def import_events(
     rejected_path: Path,
     progress: Progress | None = None,
     part_rows: int = PART_ROWS,
-    upload_key: str = "",
+    enrol: bool = False,
 ) -> Counts:
-    """Import a file, or the rest of it. The same file twice changes nothing.
+    """Import a file, or the rest of it, into the programme that `api` works for. The same file twice changes nothing.
 
-    `upload_key` tells uploads of the same file to different programmes apart. Raises ImportingError's family; what was
+    With `enrol`, customer numbers that are not known become members first. Raises ImportingError's family; what was
     done by then is in the journal, and the next call goes on from there.
     """
     print_of_file = fingerprint(source, mapping)
@@ -64,6 +65,7 @@ def import_events(
             return journal.counts
         waiting: deque[_Sent] = deque()
         convert = make_converter(mapping)
+        enrolled: set[str] = set()
 
         def settle() -> None:
             sent = waiting.popleft()
@@ -74,7 +76,9 @@ def import_events(
 
         for part in read_parts(source, mapping, part_rows=part_rows, skip_rows=journal.counts.rows):
             events, rows, rejections = _convert_part(part, mapping, convert)
-            key = f"import-{print_of_file[:32]}{upload_key}-{part.first_row}-{len(part.rows)}"
+            if enrol:
+                _enrol_unseen(api, events, enrolled)
+            key = f"import-{print_of_file[:32]}-{part.first_row}-{len(part.rows)}"
             upload_id = api.upload(events, key) if events else None
             waiting.append(_Sent(upload_id, rows, rejections, len(part.rows), part.done_fraction))
             if len(waiting) == UPLOADS_IN_FLIGHT:
@@ -85,6 +89,16 @@ def import_events(
         return journal.counts
     finally:
         journal.close()
+
+
+def _enrol_unseen(api: ImportApi, events: list[EventRecord], enrolled: set[str]) -> None:
+    """Enrol who has not come before in this run; forgetting who has costs a call, not memory."""
+    unseen = list(dict.fromkeys(e["member_reference"] for e in events if e["member_reference"] not in enrolled))
+    if len(enrolled) + len(unseen) > _MOST_REMEMBERED:
+        enrolled.clear()
+    if unseen:
+        api.enrol(unseen)
+    enrolled.update(unseen)
 
 
 def _convert_part(

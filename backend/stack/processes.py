@@ -72,16 +72,8 @@ class ProcessTable:
         path.unlink()
         return ended
 
-    def start(
-        self,
-        name: str,
-        command: Sequence[str],
-        *,
-        ready: Callable[[], bool],
-        environment: Mapping[str, str] | None = None,
-        deadline_seconds: float = READY_DEADLINE_SECONDS,
-    ) -> RunningProcess:
-        """Start a process and wait until `ready`. Raises ProcessFailedError when it ends or takes too long."""
+    def start(self, name: str, command: Sequence[str], environment: Mapping[str, str] | None = None) -> RunningProcess:
+        """Start a process. It is recorded at once; `await_ready` says when it can be used."""
         self._folder.logs.mkdir(parents=True, exist_ok=True)
         log_path = self._folder.logs / f"{name}.log"
         with log_path.open("ab") as log:
@@ -97,11 +89,16 @@ class ProcessTable:
         process = RunningProcess(name, popen, log_path)
         self._running.append(process)
         self._record()
+        return process
+
+    def await_ready(
+        self, process: RunningProcess, ready: Callable[[], bool], deadline_seconds: float = READY_DEADLINE_SECONDS
+    ) -> None:
+        """Wait until a process is ready. Raises ProcessFailedError when it ends or takes too long."""
         if not wait_until(lambda: not process.alive() or ready(), deadline_seconds):
             raise process.failure(f"was not ready within {deadline_seconds:.0f} seconds")
         if not process.alive():
-            raise process.failure(f"ended with status {popen.returncode}")
-        return process
+            raise process.failure(f"ended with status {process.popen.returncode}")
 
     def check(self) -> None:
         """Raise ProcessFailedError when one of ours has ended."""

@@ -1,0 +1,1 @@
+"""The commands of `interpoints`, a module for each family."""

@@ -1,0 +1,45 @@
+"""`interpoints deploy`: contracts on a chain, and the manifest that everything else reads."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from eth_utils.address import is_address, to_checksum_address
+
+from backend.chain.client import ChainClient
+from backend.chain.deploy import Deployer
+from backend.commands.common import CommandError, EnvFile, load_chain_settings, notes, output, signer_source
+from backend.stack.programmes_file import ProgrammesFile, plans
+
+
+def deploy(
+    programmes: Annotated[
+        Path, typer.Option(help="TOML file of the programmes; the operator's guide describes it.", dir_okay=False)
+    ],
+    admin: Annotated[
+        str | None, typer.Option(help="Account that deploys and becomes admin; default: the first signer there is.")
+    ] = None,
+    admin_delay_seconds: Annotated[
+        int, typer.Option(min=0, help="Time that must pass before the admin role can be handed over.")
+    ] = 86_400,
+    env_file: EnvFile = None,
+) -> None:
+    """Deploy the registry and the programmes' tokens, and write the manifest. Going on after a stop is safe."""
+    settings = load_chain_settings(env_file)
+    drafts = ProgrammesFile.load(programmes).programme
+    client = ChainClient(settings.rpc_urls)
+    source = signer_source(settings, client.chain_id())
+    accounts = list(source.addresses())
+    if admin is not None and not is_address(admin):
+        raise CommandError(f"{admin!r} is not an address.")
+    if admin is None and not accounts:
+        raise CommandError("Say which account deploys, with --admin: the remote signer does not list its accounts.")
+    admin_account = bytes.fromhex(admin[2:]) if admin else accounts[0]
+    others = [account for account in accounts if account != admin_account]
+    deployer = Deployer(client, source.signer(admin_account), admin_delay_seconds=admin_delay_seconds)
+    manifest = deployer.deploy(plans(drafts, others), settings.manifest_path)
+    for entry in manifest.programmes:
+        output.print(f"{entry.slug}: token {entry.token}, issuer {entry.issuer}, custodian {entry.custodian}")
+    notes.print(f"Admin is {to_checksum_address(admin_account)}; the manifest is {settings.manifest_path}.")

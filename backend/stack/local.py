@@ -1,0 +1,206 @@
+"""The whole stack on one machine, in one folder: PostgreSQL, chain, contracts, tables, API and workers."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import httpx
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from backend.auth.models import ApiKey
+from backend.auth.service import create_key, hash_secret
+from backend.chain.client import ChainClient
+from backend.chain.deploy import Deployer
+from backend.chain.errors import ManifestError, WrongChainError
+from backend.chain.manifest import Manifest
+from backend.chain.models import Block
+from backend.chain.signers import DevSigners
+from backend.database import make_engine, make_sessions, transaction
+from backend.migrations.run import upgrade
+from backend.programmes.service import sync_from_manifest
+from backend.stack.anvil import anvil_command, chain_answers, find_anvil
+from backend.stack.errors import ChainLostError
+from backend.stack.postgres import EmbeddedPostgres, stop_leftover
+from backend.stack.processes import ProcessTable
+from backend.stack.programmes_file import ProgrammeDraft, plans
+from backend.stack.state import StateFolder, write_private
+from backend.stack.waiting import claim_port, free_port
+
+WORKERS = ("intake,batch", "submit,index")
+"""Roles of each worker process: two, for the two cores of a small machine."""
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class StackOptions:
+    """How a local stack differs from another."""
+
+    programmes: Sequence[ProgrammeDraft]
+    api_port: int = 8000
+    """0 picks a free one."""
+    chain_port: int = 0
+    chain_start_timestamp: int | None = None
+    """Unix seconds at which the chain's clock starts; None: now."""
+    keeps_chain: bool = True
+    """Whether the chain is saved when the stack stops, to go on next time."""
+    settings: Mapping[str, str] = field(default_factory=dict)
+    """Further INTERPOINTS_* variables."""
+
+
+@dataclass
+class LocalStack:
+    """Start it, use the addresses, stop it."""
+
+    folder: StateFolder
+    options: StackOptions
+    say: Say
+    api_url: str = ""
+    chain_url: str = ""
+    database_url: str = ""
+    operator_key: str = field(default="", repr=False)
+
+    def __post_init__(self) -> None:
+        self._processes = ProcessTable(self.folder)
+        self._postgres = EmbeddedPostgres(self.folder.postgres)
+        self._environment: dict[str, str] = {}
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """Settings of the stack's processes."""
+        return self._environment
+
+    def start(self, *, fresh: bool = False) -> None:
+        """Start everything. Raises StackError's family; what was started then is to be ended by `stop`."""
+        self.folder.acquire()
+        ended = self._processes.end_leftovers()
+        if ended:
+            self.say(f"ended what a killed run left behind: {', '.join(ended)}")
+        if fresh:
+            stop_leftover(self.folder.postgres)
+            self.folder.clear()
+        api_port = claim_port(self.options.api_port, "--port")
+        chain_port = claim_port(self.options.chain_port, "--chain-port")
+        self.api_url, self.chain_url = f"http://127.0.0.1:{api_port}", f"http://127.0.0.1:{chain_port}"
+        self.say("starting PostgreSQL")
+        self._postgres.start()
+        self.database_url = self._postgres.database_url("interpoints")
+        self.say("starting the local chain")
+        self._start_chain(chain_port)
+        self.say("deploying contracts and creating tables")
+        manifest = self._deploy()
+        upgrade(self.database_url)
+        self._prepare_database(manifest)
+        self._write_environment(api_port)
+        self.say("starting the API and the workers")
+        self._start_services()
+
+    def check(self) -> None:
+        """Raise ProcessFailedError when a process has ended."""
+        self._processes.check()
+
+    def stop(self) -> None:
+        """End everything, in order; the folder can then be used again."""
+        self._processes.stop_all()
+        self._postgres.stop()
+        self.folder.release()
+
+    def _start_chain(self, port: int) -> None:
+        self.folder.chain.mkdir(parents=True, exist_ok=True)
+        state_file = self.folder.chain / "state.json" if self.options.keeps_chain else None
+        command = anvil_command(find_anvil(), port, state_file, self.options.chain_start_timestamp)
+        # anvil keeps files below its home folder; they belong into ours.
+        home = {"HOME": str(self.folder.chain.resolve())}
+        chain = self._processes.start("chain", command, home)
+        self._processes.await_ready(chain, lambda: chain_answers(self.chain_url))
+
+    def _deploy(self) -> Manifest:
+        client = ChainClient([self.chain_url])
+        try:
+            signers = DevSigners(client.chain_id())
+            admin, *others = signers.addresses()
+            return Deployer(client, signers.signer(admin)).deploy(
+                plans(self.options.programmes, others), self.folder.manifest
+            )
+        except (WrongChainError, ManifestError) as error:
+            raise ChainLostError(self.folder.root) from error
+        finally:
+            client.close()
+
+    def _prepare_database(self, manifest: Manifest) -> None:
+        engine = make_engine(self.database_url, pool_size=1)
+        profiles = {draft.slug: draft.profile() for draft in self.options.programmes}
+        try:
+            with transaction(make_sessions(engine)) as session:
+                self._check_chain_is_not_behind(session)
+                sync_from_manifest(session, manifest, profiles)
+                self.operator_key = self._operator_key(session)
+        finally:
+            engine.dispose()
+
+    def _check_chain_is_not_behind(self, session: Session) -> None:
+        newest = session.scalar(select(Block).order_by(Block.number.desc()).limit(1))
+        if newest is None:
+            return
+        client = ChainClient([self.chain_url])
+        try:
+            (found,) = client.blocks([newest.number])
+        finally:
+            client.close()
+        if found is None or bytes.fromhex(found["hash"][2:]) != newest.hash:
+            raise ChainLostError(self.folder.root)
+
+    def _operator_key(self, session: Session) -> str:
+        """The operator's key of this stack: made once, kept beside the other secrets of the folder."""
+        path = self.folder.root / "operator-key"
+        if path.exists():
+            text = path.read_text()
+            if session.scalar(select(ApiKey.id).where(ApiKey.secret_hash == hash_secret(text))):
+                return text
+        _, text = create_key(session, programme_id=None, name="local stack")
+        write_private(path, text)
+        return text
+
+    def _write_environment(self, api_port: int) -> None:
+        self._environment = {
+            "INTERPOINTS_DATABASE_URL": self.database_url,
+            "INTERPOINTS_SECRET_KEY": self.folder.secret("secret_key"),
+            "INTERPOINTS_MANIFEST_PATH": str(self.folder.manifest.resolve()),
+            "INTERPOINTS_RPC_URLS": json.dumps([self.chain_url]),
+            "INTERPOINTS_PUBLIC_RPC_URL": self.chain_url,
+            "INTERPOINTS_PUBLIC_URL": self.api_url,
+            "INTERPOINTS_API_PORT": str(api_port),
+            **self.options.settings,
+        }
+        lines = "".join(f"{name}='{value}'\n" for name, value in self._environment.items())
+        write_private(self.folder.root / "environment", lines)
+
+    def _start_services(self) -> None:
+        """All at once, since each takes a while to load; then wait for each."""
+        command = [sys.executable, "-m", "backend.cli"]
+        waiting = [(self._processes.start("api", [*command, "api"], self._environment), f"{self.api_url}/health")]
+        for number, roles in enumerate(WORKERS, 1):
+            port = free_port()
+            environment = {**self._environment, "INTERPOINTS_METRICS_PORT": str(port)}
+            process = self._processes.start(f"worker-{number}", [*command, "worker", "--roles", roles], environment)
+            waiting.append((process, f"http://127.0.0.1:{port}/health"))
+        for process, url in waiting:
+            self._processes.await_ready(process, partial(_answers, url))
+
+
+def _answers(url: str) -> bool:
+    try:
+        return httpx.get(url, timeout=5).status_code == 200
+    except httpx.HTTPError:
+        return False
+
+
+def default_state(name: str = "stack") -> StateFolder:
+    """The folder of a local stack below the present folder."""
+    return StateFolder(Path(".interpoints") / name)

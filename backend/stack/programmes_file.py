@@ -1,0 +1,111 @@
+"""The programmes that a deployment begins with, as a TOML file: terms for the chain, profile for the database."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from backend.chain.deploy import ProgrammePlan
+from backend.chain.manifest import AddressText, TermsEntry
+from backend.programmes.service import ProgrammeProfile
+from backend.stack.errors import StackError
+
+DAY_SECONDS = 86_400
+
+
+class ProgrammesFileError(StackError):
+    """The programmes file cannot be used."""
+
+    def __init__(self, path: Path, problem: str) -> None:
+        super().__init__(f"The programmes file {path} cannot be used: {problem}")
+        self.path = path
+        self.problem = problem
+
+
+class ProgrammeDraft(BaseModel):
+    """One `[[programme]]`. The terms, up to `transferable`, cannot be changed once deployed; the cap can."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    slug: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,30}$")
+    name: str = Field(min_length=1, max_length=31)
+    symbol: str = Field(min_length=1, max_length=11)
+    epoch_length_days: int = Field(default=30, ge=1)
+    validity_epochs: int = Field(default=12, ge=0, le=29)
+    clawback_epochs: int = Field(default=2, ge=0)
+    supply_cap_points: int = Field(default=10**12, gt=0, lt=1 << 48)
+    transferable: bool = True
+    issuer: AddressText | None = None
+    custodian: AddressText | None = None
+    currency: str = Field(default="USD", pattern=r"^[A-Z]{3}$")
+    colour: str = Field(default="#2f5d50", pattern=r"^#[0-9a-fA-F]{6}$")
+    earn_points: int = Field(default=1, ge=0)
+    earn_per_minor: int = Field(default=100, ge=1)
+    return_period_days: int = Field(default=0, ge=0)
+
+    def profile(self) -> ProgrammeProfile:
+        """What the database keeps."""
+        return ProgrammeProfile(
+            currency=self.currency,
+            earn_points=self.earn_points,
+            earn_per_minor=self.earn_per_minor,
+            return_period_seconds=self.return_period_days * DAY_SECONDS,
+            colour=self.colour,
+        )
+
+    def plan(self, issuer: bytes, custodian: bytes) -> ProgrammePlan:
+        """What goes on chain; the accounts are those of the file, or else these."""
+        terms = TermsEntry(
+            epoch_length_seconds=self.epoch_length_days * DAY_SECONDS,
+            validity_epochs=self.validity_epochs,
+            clawback_epochs=self.clawback_epochs,
+            supply_cap_points=self.supply_cap_points,
+            transferable=self.transferable,
+        )
+        return ProgrammePlan(
+            slug=self.slug,
+            name=self.name,
+            symbol=self.symbol,
+            terms=terms,
+            issuer=bytes.fromhex(self.issuer[2:]) if self.issuer else issuer,
+            custodian=bytes.fromhex(self.custodian[2:]) if self.custodian else custodian,
+        )
+
+
+class ProgrammesFile(BaseModel):
+    """A whole file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    programme: tuple[ProgrammeDraft, ...] = Field(min_length=1)
+
+    @classmethod
+    def load(cls, path: Path) -> ProgrammesFile:
+        """Read a file. Raises ProgrammesFileError with the first problem in it."""
+        try:
+            return cls.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        except OSError as error:
+            raise ProgrammesFileError(path, f"{error.strerror or error}.") from error
+        except tomllib.TOMLDecodeError as error:
+            raise ProgrammesFileError(path, f"it is not TOML ({error}).") from error
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"])
+            raise ProgrammesFileError(path, f"{where}: {first['msg']}.") from error
+
+
+def plans(drafts: Sequence[ProgrammeDraft], accounts: Sequence[bytes]) -> list[ProgrammePlan]:
+    """Plans whose issuers and custodians, where the file names none, are `accounts` in turn: one of each a programme.
+
+    Raises StackError when accounts are needed and there are none.
+    """
+    pairs = list(zip(accounts[0::2], accounts[1::2], strict=False))
+    found = []
+    for number, draft in enumerate(drafts):
+        if not pairs and not (draft.issuer and draft.custodian):
+            raise StackError(f"The programme {draft.slug} needs an issuer and a custodian in the programmes file.")
+        found.append(draft.plan(*(pairs[number % len(pairs)] if pairs else (b"", b""))))
+    return found

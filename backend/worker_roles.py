@@ -1,0 +1,86 @@
+"""What each role of a worker does, from the settings."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+
+from backend.chain.client import ChainClient
+from backend.chain.indexer import build_indexer
+from backend.chain.manifest import Manifest
+from backend.chain.notifications import BLOCKS, OUTBOX, WorkWaiter
+from backend.chain.submitter import Submitter, build_submitters
+from backend.database import make_engine, make_sessions
+from backend.settings import Settings
+from backend.worker import Role, RoleLoop
+
+IDLE_SECONDS = 1.0
+"""How long a role waits for a wake-up before it looks by itself; a lost wake-up costs no more."""
+
+
+def build_loops(settings: Settings, roles: Sequence[Role], stopping: threading.Event) -> list[RoleLoop]:
+    """A loop for each role. Raises ChainError when the endpoint is of another chain or a signer is missing."""
+    return [_build(settings, role, stopping) for role in roles]
+
+
+def _build(settings: Settings, role: Role, stopping: threading.Event) -> RoleLoop:
+    sessions = make_sessions(make_engine(settings.database_url, pool_size=2))
+    waiter = WorkWaiter(settings.database_url, _CHANNELS[role])
+    idle_seconds = settings.chain_poll_seconds if role is Role.INDEX else IDLE_SECONDS
+    step: Callable[[], int]
+    close: Callable[[], None] = _nothing
+    if role is Role.INTAKE:
+        from backend.points.intake import IntakeWorker  # noqa: PLC0415 - a role loads only what it needs
+
+        step = IntakeWorker(sessions).run_once
+    elif role is Role.BATCH:
+        from backend.points.batches import Batcher  # noqa: PLC0415
+
+        step = Batcher(sessions, settings).run_once
+    else:
+        client, manifest = ChainClient(settings.rpc_urls), Manifest.load(settings.manifest_path)
+        manifest.check_chain(client)
+        if role is Role.INDEX:
+            step = build_indexer(settings, sessions, client, manifest).run_once
+        else:
+            submitters = build_submitters(settings, sessions, client, manifest)
+            step, close = _each(submitters), _close_all(submitters)
+    return RoleLoop(role, lambda: bool(step()), waiter, idle_seconds, stopping, close)
+
+
+_CHANNELS = {
+    Role.INTAKE: (),
+    Role.BATCH: (BLOCKS,),
+    Role.SUBMIT: (OUTBOX, BLOCKS),
+    Role.INDEX: (OUTBOX,),
+}
+
+
+def _nothing() -> None:
+    """Most roles have nothing to give back."""
+
+
+def _each(submitters: Sequence[Submitter]) -> Callable[[], int]:
+    """One pass of every submitter. One that must stop does not stop the others; its error is raised after them."""
+
+    def step() -> int:
+        done = 0
+        first_error: Exception | None = None
+        for submitter in submitters:
+            try:
+                done += submitter.run_once()
+            except Exception as error:  # noqa: BLE001 - raised below
+                first_error = first_error or error
+        if first_error is not None:
+            raise first_error
+        return done
+
+    return step
+
+
+def _close_all(submitters: Sequence[Submitter]) -> Callable[[], None]:
+    def close() -> None:
+        for submitter in submitters:
+            submitter.close()
+
+    return close

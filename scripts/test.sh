@@ -1,0 +1,68 @@
+#!/usr/bin/env bash
+# Everything that must pass, the quickest first; stops at the first failure. Arguments pick steps:
+#   scripts/test.sh            all of them
+#   scripts/test.sh unit docs  these two
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+all=(lint unit docs gas invariants contracts integration e2e)
+steps=("${@:-${all[@]}}")
+python=.venv/bin/python
+started=$SECONDS
+
+stop() { echo "test: $*" >&2; exit 1; }
+
+find_chromium() {
+  for candidate in "${INTERPOINTS_CHROMIUM:-}" chromium chromium-browser google-chrome; do
+    if [ -n "$candidate" ] && command -v "$candidate" >/dev/null; then command -v "$candidate"; return; fi
+  done
+  # A browser that playwright has downloaded before.
+  "$python" -c 'from playwright.sync_api import sync_playwright as p
+with p() as each: print(each.chromium.executable_path)' 2>/dev/null | while read -r path; do
+    if [ -x "$path" ]; then echo "$path"; fi
+  done
+}
+
+need_chromium() {
+  INTERPOINTS_CHROMIUM="$(find_chromium)"
+  if [ -z "$INTERPOINTS_CHROMIUM" ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    echo "test: installing chromium" >&2
+    { apt-get install -y -qq chromium || { apt-get update -qq && apt-get install -y -qq chromium; }; } >/dev/null 2>&1 || true
+    INTERPOINTS_CHROMIUM="$(find_chromium)"
+  fi
+  if [ -z "$INTERPOINTS_CHROMIUM" ]; then
+    "$python" -m playwright install chromium >/dev/null 2>&1 || true
+    INTERPOINTS_CHROMIUM="$(find_chromium)"
+  fi
+  [ -n "$INTERPOINTS_CHROMIUM" ] ||
+    stop "The browser tests need Chromium: install it (apt-get install chromium), or name it with INTERPOINTS_CHROMIUM."
+  export INTERPOINTS_CHROMIUM
+}
+
+step_lint() {
+  "$python" -m ruff check .
+  "$python" -m ruff format --check .
+  "$python" -m mypy
+  scripts/lint_contracts.sh
+}
+step_unit() { "$python" -m pytest tests/unit; }
+step_docs() { "$python" -m pytest tests/docs; }
+step_gas() { "$python" -m pytest tests/gas; }
+step_invariants() { node_modules/.bin/forge test; }
+step_contracts() { scripts/test_contracts.sh; }
+step_integration() { "$python" -m pytest tests/integration; }
+step_e2e() { need_chromium; "$python" -m pytest tests/e2e; }
+
+echo "=== setup"
+uv="$(scripts/setup.sh)"
+# Scripts that call uv find the one that set-up found or installed.
+PATH="$(dirname "$uv"):$PWD/node_modules/.bin:$PATH"
+export PATH
+for name in "${steps[@]}"; do
+  declare -F "step_$name" >/dev/null || stop "There is no step $name; there are ${all[*]}."
+  echo "=== $name"
+  before=$SECONDS
+  "step_$name" || stop "$name failed after $((SECONDS - before)) s."
+  # The last step's own closing line stays the last of the output.
+  [ "$name" = "${steps[-1]}" ] || echo "=== $name passed in $((SECONDS - before)) s, $((SECONDS - started)) s in all"
+done

@@ -39,6 +39,9 @@ class Settings(BaseSettings):
     replace_after_blocks: int = Field(
         default=3, ge=1, description="A transaction not mined after this many blocks is sent again with a higher fee"
     )
+    chain_poll_seconds: float = Field(
+        default=0.5, gt=0, le=60, description="How often the index worker asks the chain for a new block"
+    )
     finality_blocks: int | None = Field(
         default=None,
         description="Blocks below the head that count as final, for chains without a `finalized` tag; default: the tag",

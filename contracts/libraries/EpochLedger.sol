@@ -284,7 +284,7 @@ library EpochLedger {
             }
             mstore(0x40, lots)
             mstore(encoded, sub(sub(lots, encoded), 0x20))
-            mstore(add(encoded, 0x20), account)
+            mstore(add(encoded, 0x20), shr(96, shl(96, account)))
             mstore(add(encoded, 0x40), 0x40)
             mstore(add(encoded, 0x60), shr(6, sub(sub(lots, encoded), 0x80)))
         }

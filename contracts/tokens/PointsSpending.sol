@@ -64,7 +64,8 @@ abstract contract PointsSpending is PointsLots {
     /// @dev Storage slot of an order, `_orders[keccak256(account, ref)]`.
     function _orderSlot(address account, bytes32 ref) internal pure returns (uint256 slot) {
         assembly ("memory-safe") {
-            mstore(0x00, account)
+            // Assembly sees the upper bits as they are; an address just derived from a hash may have dirty ones.
+            mstore(0x00, shr(96, shl(96, account)))
             mstore(0x20, ref)
             mstore(0x00, keccak256(0x00, 0x40))
             mstore(0x20, _orders.slot)

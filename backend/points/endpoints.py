@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from backend.points import event_endpoints
+from backend.points import event_endpoints, upload_endpoints
 
-routers: list[APIRouter] = [event_endpoints.router]
+routers: list[APIRouter] = [upload_endpoints.router, event_endpoints.router]
 """Included by the application in this order."""

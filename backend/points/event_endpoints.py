@@ -16,18 +16,19 @@ from backend.auth.scopes import Scope
 from backend.auth.units import RequestFacts, UnitOfWork, facts_of
 from backend.context import AppContext
 from backend.errors import InvalidRequestError
+from backend.members.schemas import Reference
 from backend.money import digits, format_minor, parse_minor
 from backend.pagination import CursorText, Limit, Page, decode_cursor, page_of
 from backend.points import repository, service
 from backend.points.errors import EventNotFoundError
 from backend.points.identifiers import event_number
 from backend.points.intake_lane import LaneEvent
+from backend.points.policies import EVENT_POLICY
 from backend.points.repository import EventRow
-from backend.points.schemas import DryRunEvent, EventCreate, EventRead, Reference
+from backend.points.schemas import DryRunEvent, EventCreate, EventRead
 from backend.programmes.repository import get_programme
 
 router = protected_router("/events", "events")
-_POLICY = Policy(scope=Scope.EVENTS_WRITE, own_transaction=True)
 
 
 def visible_event(session: Session, caller: Caller, event_id: str) -> EventRow:
@@ -51,7 +52,7 @@ def visible_event(session: Session, caller: Caller, event_id: str) -> EventRow:
         201: {"model": EventRead, "description": "The event is recorded"},
     },
 )
-@allow(_POLICY)
+@allow(EVENT_POLICY)
 async def create_event(body: EventCreate, request: Request, context: ContextDep) -> Response:
     """Records something that earns points, once per reference. Answered after it is committed.
 
@@ -61,7 +62,7 @@ async def create_event(body: EventCreate, request: Request, context: ContextDep)
     caller = context.callers.get(facts.token) if facts.token is not None else None
     if caller is not None and body.mode == "commit":
         context.rate_limiter.take(caller.name)
-        _POLICY.check(caller)
+        EVENT_POLICY.check(caller)
         event = _lane_event(caller, facts, body)
         answer = await context.event_lane.commit(event) if event is not None else None
         if answer is not None:
@@ -103,7 +104,7 @@ def _lane_event(caller: Caller, facts: RequestFacts, body: EventCreate) -> LaneE
 
 
 def _ordinary_way(context: AppContext, facts: RequestFacts, body: EventCreate) -> Response:
-    unit = UnitOfWork(context, _POLICY, facts)
+    unit = UnitOfWork(context, EVENT_POLICY, facts)
     try:
         stored = unit.begin()
         if facts.token is not None:

@@ -20,7 +20,7 @@ OperationRef = Annotated[str, mapped_column(ForeignKey("operations.id"))]
 
 
 class EarnEvent(Base):
-    """Something that may earn points, such as a purchase. Public id `evt_{id}`. A reference comes once per programme."""
+    """Something that may earn points, such as a purchase. Public id `evt_{id}`. A reference comes once a programme."""
 
     __tablename__ = "events"
     __table_args__ = (UniqueConstraint("programme_id", "reference"), Index("ix_events_enrolment", "enrolment_id", "id"))
@@ -118,7 +118,7 @@ class IntakeRow(Base):
     line_number: Mapped[int]
     reference: Mapped[str]
     member_reference: Mapped[str]
-    kind: Mapped[str]
+    kind: Mapped[str | None]
     amount: Mapped[str]
     """As it came: a decimal string; checked by the worker."""
     occurred_at: Mapped[str]

@@ -85,3 +85,9 @@ def owed_points(session: Session, enrolment_id: str) -> int:
     """Points that a member owes a programme."""
     query = select(func.coalesce(func.sum(ShortfallEntry.points), 0)).where(ShortfallEntry.enrolment_id == enrolment_id)
     return int(session.execute(query).scalar_one())
+
+
+def lock_open_upload(session: Session) -> Upload | None:
+    """The oldest upload with rows to look at that no other worker has in hand, locked."""
+    query = select(Upload).where(Upload.completed_at.is_(None)).order_by(Upload.created_at).limit(1)
+    return session.scalar(query.with_for_update(key_share=True, skip_locked=True))

@@ -297,7 +297,7 @@ def upgrade() -> None:
         sa.Column("line_number", sa.Integer(), nullable=False),
         sa.Column("reference", sa.String(), nullable=False),
         sa.Column("member_reference", sa.String(), nullable=False),
-        sa.Column("kind", sa.String(), nullable=False),
+        sa.Column("kind", sa.String(), nullable=True),
         sa.Column("amount", sa.String(), nullable=False),
         sa.Column("occurred_at", sa.String(), nullable=False),
         sa.Column("location", sa.String(), nullable=True),

@@ -76,7 +76,7 @@ def put_block(session: Session, number: int, when: datetime) -> None:
     )
     cursor = session.get(Cursor, CHAIN_ID)
     if cursor is None:
-        cursor = Cursor(chain_id=CHAIN_ID, genesis_hash=bytes(32), finalized_block=0)
+        cursor = Cursor(chain_id=CHAIN_ID, genesis_hash=bytes(32), finalized_block=0, tokens=[])
         session.add(cursor)
     cursor.next_block = number + 1
 

@@ -1,0 +1,186 @@
+"""Checks of what stands at the manifest's addresses: code, terms, registry entries."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from eth_utils.crypto import keccak
+
+from backend.audit.report import Check, Report
+from backend.chain.artifacts import Artifact, ImmutableReference, load_artifact
+from backend.chain.client import ChainClient
+from backend.chain.errors import NodeError
+from backend.chain.event_types import (
+    ChainEvent,
+    ProgrammeRegistered,
+    ProgrammeResumed,
+    ProgrammeSuspended,
+)
+from backend.chain.manifest import Manifest, ProgrammeEntry
+from backend.chain.points_token import PointsToken
+from backend.chain.programme_registry import programme_id
+
+_DOMAIN_TYPEHASH: Final = keccak(
+    text="EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"
+)
+_LANES: Final = 5
+"""Lots in a storage word."""
+
+
+def check_code(client: ChainClient, manifest: Manifest, block: int, check: Check) -> None:
+    """The code on chain is the manifest's, and the sources' with the programme's terms filled in."""
+    if manifest.registry is not None:
+        _compare(
+            check,
+            "registry",
+            code_hash=manifest.registry.code_hash,
+            code=_code(client, manifest.registry.address, block),
+            artifact=load_artifact("ProgrammeRegistry"),
+            values=(),
+        )
+    for entry in manifest.programmes:
+        _compare(
+            check,
+            entry.slug,
+            code_hash=entry.code_hash,
+            code=_code(client, entry.token, block),
+            artifact=load_artifact("PointsToken"),
+            values=immutables_of(entry, manifest.chain_id),
+        )
+
+
+def _code(client: ChainClient, address: str, block: int) -> bytes:
+    answer = client.call("eth_getCode", address, hex(block))
+    return bytes.fromhex(str(answer)[2:])
+
+
+def _compare(
+    check: Check, subject: str, *, code_hash: str, code: bytes, artifact: Artifact, values: Iterable[bytes]
+) -> None:
+    check.examined += 1
+    found_hash = "0x" + keccak(code).hex()
+    if found_hash != code_hash:
+        check.fail(subject, f"the manifest says code hash {code_hash}, the chain has {found_hash}")
+    expected = bytes.fromhex(artifact.deployed_bytecode.removeprefix("0x"))
+    places = artifact.immutable_references
+    if blank(code, places) != blank(expected, places):
+        check.fail(subject, f"the code on chain is not what {artifact.name}'s sources compile to")
+        return
+    found = Counter(value for references in places.values() for value in _values(check, subject, code, references))
+    wrong = found - Counter(values)
+    if wrong:
+        texts = ", ".join(sorted("0x" + value.hex().lstrip("0") for value in wrong))
+        check.fail(subject, f"the code holds constants that do not follow from the manifest's terms: {texts}")
+
+
+def blank(code: bytes, places: Mapping[str, list[ImmutableReference]]) -> bytes:
+    """The code with zeros where constants are filled in at deployment."""
+    blanked = bytearray(code)
+    for references in places.values():
+        for reference in references:
+            end = reference.start + reference.length
+            blanked[reference.start : end] = bytes(len(blanked[reference.start : end]))
+    return bytes(blanked)
+
+
+def _values(check: Check, subject: str, code: bytes, references: list[ImmutableReference]) -> set[bytes]:
+    values = {code[each.start : each.start + each.length] for each in references}
+    if len(values) != 1:
+        check.fail(subject, "one constant has different values at different places of the code")
+    return values
+
+
+def immutables_of(entry: ProgrammeEntry, chain_id: int) -> list[bytes]:
+    """Constants that a token with the manifest's terms holds in its code, one word each, in no order."""
+    terms = entry.terms
+    name, version = entry.name.encode(), b"1"
+    token = bytes(12) + entry.token_bytes
+    hashes = [keccak(name), keccak(version)]
+    domain = keccak(b"".join([_DOMAIN_TYPEHASH, *hashes, chain_id.to_bytes(32), token]))
+    numbers = [
+        chain_id,
+        terms.epoch_length_seconds,
+        terms.validity_epochs,
+        terms.clawback_epochs,
+        int(terms.transferable),
+        terms.validity_epochs // _LANES + 1,
+    ]
+    return [
+        domain,
+        token,
+        *hashes,
+        _short_string(name),
+        _short_string(version),
+        *(each.to_bytes(32) for each in numbers),
+    ]
+
+
+def _short_string(text: bytes) -> bytes:
+    """OpenZeppelin's ShortString: the text, left-aligned, and its length in the last byte."""
+    return text.ljust(31, b"\0") + bytes((len(text),))
+
+
+def check_terms(client: ChainClient, entry: ProgrammeEntry, block: int, check: Check, caps: tuple[int, int]) -> None:
+    """The token answers with the manifest's terms. `caps`: the first and the present cap by the logs."""
+    check.examined += 1
+    try:
+        found = PointsToken(client, entry.token_bytes).terms(block)
+    except (NodeError, ValueError) as error:
+        check.fail(entry.slug, f"the token does not answer terms(): {error}")
+        return
+    stated = entry.terms
+    pairs = {
+        "epoch length": (stated.epoch_length_seconds, found.epoch_length_seconds),
+        "validity": (stated.validity_epochs, found.validity_epochs),
+        "clawback window": (stated.clawback_epochs, found.clawback_epochs),
+        "transferable": (stated.transferable, found.transferable),
+        "supply cap at deployment": (stated.supply_cap_points, caps[0]),
+    }
+    for name, (said, answered) in pairs.items():
+        if said != answered:
+            check.fail(entry.slug, f"{name}: the manifest says {said}, the chain {answered}")
+    if found.supply_cap_points != caps[1]:
+        check.fail(entry.slug, f"supply cap: the logs say {caps[1]}, the chain {found.supply_cap_points}")
+    if caps[1] != stated.supply_cap_points:
+        check.note(entry.slug, f"the supply cap was changed from {stated.supply_cap_points} to {caps[1]}")
+
+
+class RegistryReplay:
+    """The registry's entries, by its logs."""
+
+    def __init__(self) -> None:
+        self.entries: dict[bytes, ProgrammeRegistered] = {}
+        self.suspended: set[bytes] = set()
+
+    def apply(self, event: ChainEvent) -> None:
+        """One log of the registry."""
+        match event:
+            case ProgrammeRegistered():
+                self.entries.setdefault(event.programme_id, event)
+            case ProgrammeSuspended():
+                self.suspended.add(event.programme_id)
+            case ProgrammeResumed():
+                self.suspended.discard(event.programme_id)
+
+    def judge(self, manifest: Manifest, report: Report) -> None:
+        """Compares the entries with the manifest's programmes."""
+        check = report.check("registry")
+        expected = {programme_id(entry.slug): entry for entry in manifest.programmes}
+        for wanted, entry in expected.items():
+            check.examined += 1
+            found = self.entries.get(wanted)
+            if found is None:
+                check.fail(entry.slug, "the programme is not registered")
+                continue
+            if found.token != entry.token_bytes:
+                detail = f"registered with token 0x{found.token.hex()}, the manifest says {entry.token.lower()}"
+                check.fail(entry.slug, detail, block=found.block_number)
+            if "0x" + found.code_hash.hex() != entry.code_hash:
+                check.fail(entry.slug, f"registered with code hash 0x{found.code_hash.hex()}", block=found.block_number)
+            if wanted in self.suspended:
+                check.note(entry.slug, "the programme is suspended")
+        for other in self.entries.keys() - expected.keys():
+            name = other.rstrip(b"\0").decode("ascii", "replace")
+            check.note(name, "registered on chain, but not in the manifest", block=self.entries[other].block_number)

@@ -1,0 +1,97 @@
+"""Who holds which role, since when: replayed from the logs, compared with the contracts and with the manifest."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from eth_utils.address import to_checksum_address
+from eth_utils.crypto import keccak
+
+from backend.audit.report import Report, RoleHolder
+from backend.chain.client import ChainClient, Request
+from backend.chain.event_types import ChainEvent, RoleGranted, RoleRevoked
+from backend.chain.manifest import Manifest
+from backend.chain.points_token import selector
+
+_HAS_ROLE: Final = selector("hasRole(bytes32,address)")
+_NAMES: Final = ("ISSUER_ROLE", "CUSTODIAN_ROLE", "EXCHANGE_ROLE", "PAUSER_ROLE", "REGISTRAR_ROLE")
+ROLE_NAMES: Final = {bytes(32): "DEFAULT_ADMIN_ROLE"} | {keccak(text=name): name for name in _NAMES}
+"""Name of each role that our contracts know, by its id."""
+
+Grant = tuple[bytes, bytes]
+"""Role and account."""
+
+
+class RolesReplay:
+    """Holders of roles of one contract, by its logs."""
+
+    def __init__(self) -> None:
+        self.since: dict[Grant, int] = {}
+        """Block of the grant of each role that is held."""
+        self.ever: set[Grant] = set()
+
+    def apply(self, event: ChainEvent) -> None:
+        """One log of the contract."""
+        match event:
+            case RoleGranted():
+                self.since.setdefault((event.role, event.account), event.block_number)
+                self.ever.add((event.role, event.account))
+            case RoleRevoked():
+                self.since.pop((event.role, event.account), None)
+
+
+def expected_holders(manifest: Manifest) -> dict[bytes, set[Grant]]:
+    """The roles that the manifest accounts for, by contract. An account is 20 bytes."""
+    ids = {name: role for role, name in ROLE_NAMES.items()}
+    expected: dict[bytes, set[Grant]] = {}
+    for entry in manifest.programmes:
+        holders = {
+            "DEFAULT_ADMIN_ROLE": entry.admin,
+            "ISSUER_ROLE": entry.issuer,
+            "CUSTODIAN_ROLE": entry.custodian,
+            "PAUSER_ROLE": entry.admin,
+        }
+        expected[entry.token_bytes] = {(ids[name], bytes.fromhex(text[2:])) for name, text in holders.items()}
+    if manifest.registry is not None:
+        admin = bytes.fromhex(manifest.registry.admin[2:])
+        registry = bytes.fromhex(manifest.registry.address[2:])
+        expected[registry] = {(ids["DEFAULT_ADMIN_ROLE"], admin), (ids["REGISTRAR_ROLE"], admin)}
+    return expected
+
+
+def judge_roles(
+    client: ChainClient, manifest: Manifest, replays: dict[bytes, RolesReplay], block: int, report: Report
+) -> None:
+    """Compares what the logs say with the contracts and the manifest, and lists the holders."""
+    check = report.check("roles")
+    labels = {entry.token_bytes: entry.slug for entry in manifest.programmes}
+    for contract, expected in expected_holders(manifest).items():
+        label = labels.get(contract, "registry")
+        replay = replays[contract]
+        asked = sorted(replay.ever | expected)
+        for grant, held in zip(asked, _held(client, contract, asked, block), strict=True):
+            check.examined += 1
+            role = ROLE_NAMES.get(grant[0], "0x" + grant[0].hex())
+            account = to_checksum_address(grant[1])
+            if held != (grant in replay.since):
+                says = "holds" if held else "does not hold"
+                check.fail(f"{label}: {role}", f"by the chain {account} {says} the role; the logs say otherwise")
+            if held and grant not in expected:
+                since = replay.since.get(grant)
+                check.fail(f"{label}: {role}", f"held by {account}, whom the manifest does not name", block=since)
+            if not held and grant in expected:
+                check.fail(f"{label}: {role}", f"the manifest names {account}, who does not hold it")
+            if not held and grant not in expected:
+                check.note(f"{label}: {role}", f"{account} held the role for a time")
+            if held:
+                since = replay.since.get(grant, 0)
+                report.roles.append(RoleHolder(label, role, account, since, grant in expected))
+
+
+def _held(client: ChainClient, contract: bytes, grants: list[Grant], block: int) -> list[bool]:
+    to = "0x" + contract.hex()
+    calls = [_HAS_ROLE + role + bytes(12) + account for role, account in grants]
+    answers = client.try_batch(
+        [Request("eth_call", ({"to": to, "data": "0x" + data.hex()}, hex(block))) for data in calls]
+    )
+    return [isinstance(answer, str) and len(answer) > 2 and int(answer, 16) == 1 for answer in answers]

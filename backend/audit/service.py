@@ -1,0 +1,239 @@
+"""The audit: everything recomputed from the chain and the manifest, with nothing of the operator's."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from typing import cast
+
+from backend.audit.balances import BalanceReader
+from backend.audit.chain import Block, ChainReader
+from backend.audit.contracts import RegistryReplay, check_code, check_terms
+from backend.audit.encoding import Header, Receipt
+from backend.audit.report import EpochPoints, ProgrammeFigures, Report
+from backend.audit.roles import RolesReplay, expected_holders, judge_roles
+from backend.audit.rules import TokenRules
+from backend.audit.spool import Spool, open_spool
+from backend.chain.client import ChainClient, Request
+from backend.chain.errors import ChainError, NodeError
+from backend.chain.event_types import ChainEvent, Lot
+from backend.chain.events import MalformedLogError, decode_log
+from backend.chain.manifest import Manifest, ProgrammeEntry
+from backend.chain.points_token import selector
+
+Progress = Callable[[str, int, int], None]
+"""Told the stage, how much of it is done, and how much there is."""
+
+_SUPPLY = selector("totalSupply()")
+_SUPPLY_AT_EPOCH = selector("totalSupplyAtEpoch(uint256)")
+
+
+class CannotAuditError(Exception):
+    """The audit could not begin or end, which says nothing about the chain."""
+
+
+def _silent(stage: str, done: int, total: int) -> None:
+    """No progress shown."""
+
+
+def run_audit(
+    client: ChainClient, manifest: Manifest, *, to_block: int | str = "finalized", progress: Progress = _silent
+) -> Report:
+    """Audits all programmes of the manifest up to and including `to_block` (a number or a tag).
+
+    Errors: `CannotAuditError` when the endpoint does not answer or does not have the blocks.
+    """
+    try:
+        with ExitStack() as stack:
+            return _Audit(client, manifest, stack.enter_context(open_spool()), progress).run(to_block)
+    except CannotAuditError:
+        raise
+    except ChainError as error:
+        raise CannotAuditError(f"The endpoint cannot answer what the audit asks: {error}") from error
+
+
+class _Audit:
+    """One run: the parts in the order in which they are judged."""
+
+    def __init__(self, client: ChainClient, manifest: Manifest, spool: Spool, progress: Progress) -> None:
+        self._client = client
+        self._manifest = manifest
+        self._progress = progress
+        self._begun = time.monotonic()
+        self.report = Report(manifest.chain_id, manifest.genesis_hash, self._first_block(), 0)
+        self.report.started_at = datetime.now(UTC).isoformat(timespec="seconds")
+        self._registry = RegistryReplay()
+        self._roles = {contract: RolesReplay() for contract in expected_holders(manifest)}
+        self._tokens = {entry.token_bytes: self._rules(entry, spool) for entry in manifest.programmes}
+        self._texts = {"0x" + contract.hex(): contract for contract in self._roles}
+
+    def _rules(self, entry: ProgrammeEntry, spool: Spool) -> TokenRules:
+        figures = ProgrammeFigures(entry.slug, entry.name, entry.symbol, entry.token, entry.block)
+        self.report.programmes.append(figures)
+        terms = entry.terms
+        return TokenRules(
+            self.report,
+            figures,
+            token=entry.token_bytes,
+            epoch_length_seconds=terms.epoch_length_seconds,
+            validity_epochs=terms.validity_epochs,
+            clawback_epochs=terms.clawback_epochs,
+            spool=spool,
+        )
+
+    def _first_block(self) -> int:
+        entries = [entry.block for entry in self._manifest.programmes]
+        if self._manifest.registry is not None:
+            entries.append(self._manifest.registry.block)
+        if not entries:
+            raise CannotAuditError("The manifest names no contracts.")
+        return min(entries)
+
+    def run(self, to_block: int | str) -> Report:
+        report = self.report
+        last = self._last_header(to_block)
+        report.to_block = int(last["number"], 16)
+        report.to_block_hash = last["hash"]
+        report.to_block_timestamp_seconds = int(last["timestamp"], 16)
+        self._check_chain()
+        check_code(self._client, self._manifest, report.to_block, report.check("code"))
+        self._replay(last)
+        for entry in self._manifest.programmes:
+            rules = self._tokens[entry.token_bytes]
+            caps = (rules.first_cap_points or 0, rules.cap_points or 0)
+            check_terms(self._client, entry, report.to_block, report.check("terms"), caps)
+        self._registry.judge(self._manifest, report)
+        judge_roles(self._client, self._manifest, self._roles, report.to_block, report)
+        self._check_accounts()
+        self._check_supply()
+        report.seconds = round(time.monotonic() - self._begun, 3)
+        return report
+
+    def _last_header(self, to_block: int | str) -> Header:
+        answer = self._client.call(
+            "eth_getBlockByNumber", hex(to_block) if isinstance(to_block, int) else to_block, False
+        )
+        if not isinstance(answer, dict):
+            raise CannotAuditError(f"The endpoint has no block {to_block}.")
+        header = cast("Header", answer)
+        if int(header["number"], 16) < self.report.from_block:
+            raise CannotAuditError(
+                f"Block {int(header['number'], 16)} ({to_block}) is before the deployment in block "
+                f"{self.report.from_block}: wait until it is final, or give --to-block."
+            )
+        return header
+
+    def _check_chain(self) -> None:
+        check = self.report.check("chain")
+        chain_id, genesis_hash = self._client.chain_id(), self._client.genesis_hash()
+        check.examined += 2
+        if chain_id != self._manifest.chain_id:
+            check.fail("chain id", f"the manifest says {self._manifest.chain_id}, the endpoint {chain_id}")
+        if genesis_hash != self._manifest.genesis_hash:
+            check.fail("genesis block", f"the manifest says {self._manifest.genesis_hash}, the endpoint {genesis_hash}")
+
+    # ---- replay
+
+    def _replay(self, last: Header) -> None:
+        report = self.report
+        reader = ChainReader(self._client, list(self._roles), report.check("headers"), report.check("receipts"))
+        total = report.to_block - report.from_block + 1
+        for block in reader.blocks(report.from_block, report.to_block):
+            for receipt in block.receipts:
+                self._apply(receipt, block)
+            report.blocks += 1
+            if report.blocks % 100 == 0 or report.blocks == total:
+                self._progress("Replaying blocks", report.blocks, total)
+        if reader.last is not None and reader.last["hash"] != last["hash"]:
+            detail = "the endpoint changed its mind about the last block during the audit"
+            report.check("headers").fail(f"block {report.to_block}", detail)
+
+    def _apply(self, receipt: Receipt, block: Block) -> None:
+        by_contract: dict[bytes, list[ChainEvent]] = {}
+        for contract, event in self._events(receipt):
+            by_contract.setdefault(contract, []).append(event)
+        for contract, events in by_contract.items():
+            roles = self._roles[contract]
+            for event in events:
+                roles.apply(event)
+            rules = self._tokens.get(contract)
+            if rules is not None:
+                rules.apply(events, block.timestamp_seconds)
+            else:
+                for event in events:
+                    self._registry.apply(event)
+
+    def _events(self, receipt: Receipt) -> Iterator[tuple[bytes, ChainEvent]]:
+        for log in receipt["logs"]:
+            contract = self._texts.get(log["address"].lower())
+            if contract is None:
+                continue
+            self.report.logs += 1
+            try:
+                event = decode_log(log)
+            except MalformedLogError as error:
+                self.report.check("receipts").fail("log", str(error), block=int(log["blockNumber"], 16))
+                continue
+            if event is not None:
+                yield contract, event
+
+    # ---- the chain's own answers
+
+    def _check_accounts(self) -> None:
+        check = self.report.check("accounts")
+        total = sum(len(rules.book.lots) for rules in self._tokens.values())
+
+        def compared(count: int) -> None:
+            check.examined += count
+            self._progress("Checking accounts", check.examined, total)
+
+        for token, rules in self._tokens.items():
+            rules.figures.accounts = sum(1 for lots in rules.book.lots.values() if lots)
+            reader = BalanceReader(self._client, token, self.report.to_block, self.report.to_block_timestamp_seconds)
+            try:
+                for difference in reader.differences(rules.book.lots, rules.book.live_lots, compared):
+                    subject = f"{rules.figures.slug}: 0x{difference.account.hex()}"
+                    detail = (
+                        f"replayed {_text(difference.expected)}, the chain answers {_text(difference.answered)} "
+                        f"and a balance of {difference.balance}"
+                    )
+                    check.fail(subject, detail)
+            except (NodeError, ValueError) as error:
+                check.fail(rules.figures.slug, f"the token does not answer for its accounts: {error}")
+
+    def _check_supply(self) -> None:
+        check = self.report.check("supply")
+        for token, rules in self._tokens.items():
+            book, figures, now = rules.book, rules.figures, self.report.to_block_timestamp_seconds
+            terms = self._manifest.programme(figures.slug).terms
+            epochs = list(range(max(0, book.first_live_epoch(now)), book.epoch_at(now) + 1))
+            replayed = [book.supply.get(epoch, 0) for epoch in epochs]
+            figures.live = sum(replayed)
+            figures.held = sum(
+                lot.amount for hold in rules.open_holds.values() for lot in book.live_lots(hold.hold_account, now)
+            )
+            figures.epochs = [
+                EpochPoints(epoch, points, (epoch + terms.validity_epochs + 1) * terms.epoch_length_seconds)
+                for epoch, points in zip(epochs, replayed, strict=True)
+            ]
+            calls = [_SUPPLY] + [_SUPPLY_AT_EPOCH + epoch.to_bytes(32) for epoch in epochs]
+            answers = self._ask(token, calls)
+            names = ["supply", *(f"supply of epoch {epoch}" for epoch in epochs)]
+            for name, expected, answer in zip(names, [figures.live, *replayed], answers, strict=True):
+                check.examined += 1
+                if answer != expected:
+                    says = "nothing" if answer is None else f"{answer} points"
+                    check.fail(f"{figures.slug}: {name}", f"replayed {expected} points, the chain answers {says}")
+
+    def _ask(self, token: bytes, calls: list[bytes]) -> list[int | None]:
+        to, block = "0x" + token.hex(), hex(self.report.to_block)
+        requests = [Request("eth_call", ({"to": to, "data": "0x" + data.hex()}, block)) for data in calls]
+        answers = self._client.try_batch(requests)
+        return [int(each, 16) if isinstance(each, str) and len(each) > 2 else None for each in answers]
+
+
+def _text(lots: list[Lot]) -> str:
+    """Lots for people."""
+    return ", ".join(f"{lot.amount} of epoch {lot.epoch}" for lot in lots) or "no points"

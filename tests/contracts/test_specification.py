@@ -14,7 +14,7 @@ def sentences() -> list[str]:
     return re.findall(r"^- \*\*([A-Z]+-\d+)\*\* \S", SPECIFICATION.read_text(), flags=re.MULTILINE)
 
 
-def test_files() -> list[Path]:
+def suite() -> list[Path]:
     return [path for path in HERE.glob("*/test_*.py") if ".venv" not in path.parts]
 
 
@@ -25,7 +25,7 @@ def named_in(tree: ast.AST) -> Iterator[str]:
             yield from (ast.literal_eval(argument) for argument in node.args)
 
 
-def tests_without_sentence(tree: ast.AST) -> list[str]:
+def nameless_tests(tree: ast.AST) -> list[str]:
     return [
         node.name
         for node in ast.walk(tree)
@@ -41,7 +41,7 @@ def test_sentences__numbers__are_unique():
 
 
 def test_sentences__each__has_a_test():
-    named = {number for path in test_files() for number in named_in(ast.parse(path.read_text()))}
+    named = {number for path in suite() for number in named_in(ast.parse(path.read_text()))}
     assert set(sentences()) - named == set()
 
 
@@ -49,7 +49,7 @@ def test_tests__each_sentence_they_name__exists():
     known = set(sentences())
     unknown = {
         f"{path.name}: {number}"
-        for path in test_files()
+        for path in suite()
         for number in named_in(ast.parse(path.read_text()))
         if number not in known
     }
@@ -58,6 +58,6 @@ def test_tests__each_sentence_they_name__exists():
 
 def test_tests__each__names_a_sentence():
     nameless = {
-        f"{path.name}: {name}" for path in test_files() for name in tests_without_sentence(ast.parse(path.read_text()))
+        f"{path.name}: {name}" for path in suite() for name in nameless_tests(ast.parse(path.read_text()))
     }
     assert nameless == set()

@@ -1,0 +1,21 @@
+"""Many view calls in one request, so that a test can afford to compare everything after every step."""
+
+from brownie import web3
+
+from tests.contracts.support.outcomes import plain
+
+Question = tuple[str, *tuple[object, ...]]
+"""Name of a view function, then its arguments."""
+
+
+def answers(contract: object, questions: list[Question]) -> list[object]:
+    """The decoded answers in the order of the questions, all of the latest block."""
+    functions = [getattr(contract, name) for name, *_ in questions]
+    requests = [
+        ("eth_call", [{"to": contract.address, "data": function.encode_input(*question[1:])}, "latest"])
+        for function, question in zip(functions, questions, strict=True)
+    ]
+    responses = web3.provider.make_batch_request(requests)
+    return [
+        plain(function.decode_output(response["result"])) for function, response in zip(functions, responses, strict=True)
+    ]

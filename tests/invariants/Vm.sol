@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.37;
+
+/// @notice The cheatcodes that these tests use, as forge provides them.
+interface Vm {
+    function warp(uint256 timestamp) external;
+    function prank(address sender) external;
+    function expectRevert(bytes calldata data) external;
+    function load(address target, bytes32 slot) external view returns (bytes32 word);
+}
+
+/// @notice Assertions and the address of the cheatcodes.
+abstract contract Checked {
+    Vm internal constant vm = Vm(address(uint160(uint256(keccak256("hevm cheat code")))));
+
+    error Unequal(string what, uint256 actual, uint256 expected);
+    error Untrue(string what);
+
+    function _equal(uint256 actual, uint256 expected, string memory what) internal pure {
+        if (actual != expected) revert Unequal(what, actual, expected);
+    }
+
+    function _true(bool condition, string memory what) internal pure {
+        if (!condition) revert Untrue(what);
+    }
+}

@@ -94,15 +94,3 @@ def _oldest_sent_nonce(sending: Sending) -> int | None:
             .order_by(OutboxTransaction.nonce)
             .limit(1)
         )
-
-
-def resume_signer(sending: Sending) -> int:
-    """A person has looked: goes on with the nonce the chain expects next, and answers it. For the command line."""
-    view = look(sending)
-    with transaction(sending.sessions) as session:
-        session.execute(
-            update(SignerAccount)
-            .where(SignerAccount.chain_id == sending.chain_id, SignerAccount.address == sending.signer.address)
-            .values(next_nonce=view.pending_nonce, halted_reason=None)
-        )
-    return view.pending_nonce

@@ -111,10 +111,10 @@ class Sending:
         rows = session.scalars(
             select(TransactionAttempt)
             .where(*mine, TransactionAttempt.nonce >= from_nonce)
-            .order_by(TransactionAttempt.nonce, TransactionAttempt.max_fee_per_gas.desc())
-            .distinct(TransactionAttempt.nonce)
+            .order_by(TransactionAttempt.nonce, TransactionAttempt.max_fee_per_gas)
         )
-        return [attempt for attempt in rows if attempt.block_number is None]
+        best = {attempt.nonce: attempt for attempt in rows}  # The last of a nonce pays most.
+        return [attempt for attempt in best.values() if attempt.block_number is None]
 
 
 def fees_of(attempt: TransactionAttempt) -> Fees:

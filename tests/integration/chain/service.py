@@ -38,10 +38,10 @@ CONFIG = SubmitterConfig(fees=FeePolicy(cap=500 * 10**9), replace_after_blocks=2
 class Snapshot:
     """What must be the same after a fault as without it."""
 
-    lots: list[tuple[bytes, int, int]]
-    entries: list[tuple[bytes, int, int, str, bytes | None]]
-    events: list[tuple[str, bytes | None, bytes | None]]
-    operations: list[tuple[str, str, str | None]]
+    lots: list[str]
+    entries: list[str]
+    events: list[str]
+    operations: list[str]
 
 
 class Service:
@@ -201,10 +201,7 @@ class Service:
             events = session.execute(select(TokenEvent.name, TokenEvent.ref, TokenEvent.account)).all()
             operations = session.execute(select(Operation.kind, Operation.state, Operation.error_code)).all()
         return Snapshot(
-            sorted(tuple(row) for row in lots),
-            sorted((tuple(row) for row in entries), key=str),
-            sorted((tuple(row) for row in events), key=str),
-            sorted((tuple(row) for row in operations), key=str),
+            sorted(map(str, lots)), sorted(map(str, entries)), sorted(map(str, events)), sorted(map(str, operations))
         )
 
     def assert_consistent(self) -> None:

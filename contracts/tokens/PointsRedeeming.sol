@@ -74,7 +74,8 @@ abstract contract PointsRedeeming is PointsSpending {
         assembly ("memory-safe") {
             let data := add(receipt, 0x20)
             mstore(data, amount)
-            log3(data, mload(receipt), signature, ref, account)
+            // The compiler does not promise clean upper bits of an address in assembly.
+            log3(data, mload(receipt), signature, ref, shr(96, shl(96, account)))
         }
     }
 

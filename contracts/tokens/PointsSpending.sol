@@ -65,6 +65,7 @@ abstract contract PointsSpending is PointsLots {
     function _orderSlot(address account, bytes32 ref) internal pure returns (uint256 slot) {
         assembly ("memory-safe") {
             // Assembly sees the upper bits as they are; an address just derived from a hash may have dirty ones.
+            // The compiler does not promise clean upper bits of an address in assembly.
             mstore(0x00, shr(96, shl(96, account)))
             mstore(0x20, ref)
             mstore(0x00, keccak256(0x00, 0x40))

@@ -11,6 +11,9 @@ from backend.chain.manifest import Manifest
 from backend.chain.notifications import BLOCKS, OUTBOX, WorkWaiter
 from backend.chain.submitter import Submitter, build_submitters
 from backend.database import make_engine, make_sessions
+from backend.points.batches import Batcher
+from backend.points.intake import IntakeWorker
+from backend.points.uploads import INTAKE_CHANNEL
 from backend.settings import Settings
 from backend.worker import Role, RoleLoop
 
@@ -26,16 +29,15 @@ def build_loops(settings: Settings, roles: Sequence[Role], stopping: threading.E
 def _build(settings: Settings, role: Role, stopping: threading.Event) -> RoleLoop:
     sessions = make_sessions(make_engine(settings.database_url, pool_size=2))
     waiter = WorkWaiter(settings.database_url, _CHANNELS[role])
-    idle_seconds = settings.chain_poll_seconds if role is Role.INDEX else IDLE_SECONDS
+    idle_seconds = {
+        Role.INDEX: settings.chain_poll_seconds,
+        Role.BATCH: min(IDLE_SECONDS, settings.batch_max_age_seconds),
+    }.get(role, IDLE_SECONDS)
     step: Callable[[], int]
     close: Callable[[], None] = _nothing
     if role is Role.INTAKE:
-        from backend.points.intake import IntakeWorker  # noqa: PLC0415 - a role loads only what it needs
-
         step = IntakeWorker(sessions).run_once
     elif role is Role.BATCH:
-        from backend.points.batches import Batcher  # noqa: PLC0415
-
         step = Batcher(sessions, settings).run_once
     else:
         client, manifest = ChainClient(settings.rpc_urls), Manifest.load(settings.manifest_path)
@@ -49,8 +51,8 @@ def _build(settings: Settings, role: Role, stopping: threading.Event) -> RoleLoo
 
 
 _CHANNELS = {
-    Role.INTAKE: (),
-    Role.BATCH: (BLOCKS,),
+    Role.INTAKE: (INTAKE_CHANNEL,),
+    Role.BATCH: (BLOCKS, INTAKE_CHANNEL),
     Role.SUBMIT: (OUTBOX, BLOCKS),
     Role.INDEX: (OUTBOX,),
 }

@@ -12,6 +12,7 @@ from backend.chain.manifest import Manifest
 from backend.commands.common import CommandError, EnvFile, database, load_settings, notes, output
 from backend.hexes import address_text
 from backend.money import Money
+from backend.points.sweeps import ACCOUNTS_A_SWEEP, sweep_expired
 from backend.programmes import repository, service
 from backend.programmes.models import Programme
 from backend.programmes.schemas import EarningRule, ProgrammeUpdate
@@ -114,6 +115,17 @@ def change(
             raise CommandError("Say what to change; `interpoints programme set --help` shows what can be.")
         service.update_programme(session, programme, update)
         notes.print(f"{programme.slug}: {_rule(programme)}, {programme.return_period_seconds} seconds pending.")
+
+
+@app.command("sweep")
+def sweep(slug: Slug, env_file: EnvFile = None) -> None:
+    """Have expired lots removed from the chain's storage and logged. They are worth nothing already; this only shows it."""
+    with database(env_file) as session:
+        operation = sweep_expired(session, repository.get_programme(session, slug))
+        if operation is None:
+            notes.print("No account has an expired lot.")
+        else:
+            notes.print(f"{operation.id} removes expired lots of up to {ACCOUNTS_A_SWEEP} accounts.")
 
 
 def _rule(programme: Programme) -> str:

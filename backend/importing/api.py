@@ -27,7 +27,6 @@ _RETRY_STATUS = {429, 500, 502, 503, 504}
 class UploadOutcome:
     """What came of one upload."""
 
-    processed: int
     duplicates: int
     rejections: list[tuple[int, str, str, str]]
     """Line in the upload (from 1), reference, reason, detail."""
@@ -90,7 +89,7 @@ class ImportApi:
             time.sleep(pause)
             pause = min(pause * 1.5, _MAX_POLL_SECONDS)
         rejections = list(self._rejections(path)) if state["rejected_count"] else []
-        return UploadOutcome(_count(state["processed_count"]), _count(state["duplicate_count"]), rejections)
+        return UploadOutcome(_count(state["duplicate_count"]), rejections)
 
     def _rejections(self, upload_path: str) -> Iterator[tuple[int, str, str, str]]:
         cursor: str | None = None

@@ -126,7 +126,8 @@ def _settle(api: ImportApi, sent: _Sent) -> tuple[Counts, list[Rejection]]:
     processed = duplicates = 0
     if sent.upload_id is not None:
         outcome = api.outcome(sent.upload_id, OUTCOME_DEADLINE_SECONDS)
-        processed, duplicates = outcome.processed, outcome.duplicates
+        duplicates = outcome.duplicates
+        processed = len(sent.rows) - duplicates - len(outcome.rejections)
         for line, reference, reason, detail in outcome.rejections:
             rejections.append(Rejection(sent.rows[line - 1], reference, reason, detail))
     rejections.sort(key=lambda rejection: rejection.row)

@@ -1,0 +1,192 @@
+"""`make demo`: real purchases, from the till to the chain and back, on this machine."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from backend.audit.command import print_report
+from backend.audit.html import save_html
+from backend.audit.report import Report
+from backend.audit.service import run_audit
+from backend.chain.client import ChainClient
+from backend.chain.manifest import Manifest
+from backend.commands.common import sentence_for
+from backend.database import make_engine
+from backend.logging import configure_logging
+from backend.stack.local import LocalStack, StackOptions
+from backend.stack.programmes_file import ProgrammeDraft
+from backend.stack.state import StateFolder
+from scripts.demo.api import DemoApi, DemoApiError
+from scripts.demo.clock import ChainClock
+from scripts.demo.data import prepare, read_days
+from scripts.demo.programmes import EPOCH_DAYS, FIRST_DAY, PROGRAMMES
+from scripts.demo.replay import Replay, ReplayError
+from scripts.demo.summary import interesting_members, show_summary
+
+STATE = Path(".interpoints")
+_DEMO_SETTINGS = {
+    # The data's days follow each other in seconds here, so nothing waits long to fill a batch.
+    "INTERPOINTS_BATCH_MAX_AGE_SECONDS": "0.2",
+    "INTERPOINTS_CHAIN_POLL_SECONDS": "0.1",
+    "INTERPOINTS_LOG_LEVEL": "WARNING",
+}
+_LINK_SECONDS = 7 * 86_400
+
+
+class _InterruptedError(Exception):
+    """Ctrl-C, or a request to end."""
+
+
+def _arguments(given: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
+    parser.add_argument("--weeks", type=int, default=8, choices=range(1, 54), metavar="1..53")
+    parser.add_argument("--port", type=int, default=8000, help="port of the API and the pages (make demo PORT=...)")
+    parser.add_argument("--chain-port", type=int, default=0, help="port of the chain; 0 picks a free one")
+    parser.add_argument("--exit", action="store_true", help="stop after the audit, with its exit status")
+    parser.add_argument("--state", type=Path, default=STATE, help="folder for everything that is kept")
+    return parser.parse_args(given)
+
+
+def _drafts() -> list[ProgrammeDraft]:
+    return [
+        ProgrammeDraft(
+            slug=each.slug,
+            name=each.name,
+            symbol=each.symbol,
+            colour=each.colour,
+            epoch_length_days=EPOCH_DAYS,
+            validity_epochs=each.validity_epochs,
+            clawback_epochs=each.clawback_epochs,
+            earn_points=each.earn_points,
+            earn_per_minor=each.earn_per_minor,
+            return_period_days=each.return_period_days,
+        )
+        for each in PROGRAMMES
+    ]
+
+
+def _replay(console: Console, stack: LocalStack, data: Path, weeks: int) -> None:
+    """Send the days through the stack."""
+    clock = ChainClock(stack.chain_url)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("purchases"))
+    days = list(read_days(data, weeks))
+    with DemoApi(stack.api_url, stack.operator_key) as api:
+        replay = Replay(stack, data, api, clock)
+        with Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=console) as progress:
+            task = progress.add_task("replaying", total=sum(day.purchases for day in days))
+            for day in days:
+                progress.update(task, description=f"{day.date:%-d %b %Y}")
+                replay.day(day)
+                stack.check()
+                progress.advance(task, day.purchases)
+            progress.update(task, description="finishing")
+            replay.finish(days[-1].date)
+        tills = replay.tills
+        console.print(
+            f"{len(replay.members):,} households; {tills.redemptions} redemptions and holds "
+            f"({tills.without_points} coupons of households without points), {tills.refunds} refunds, "
+            f"{tills.returns} returns"
+        )
+        replay.close()
+    clock.close()
+
+
+def _audit(console: Console, stack: LocalStack) -> Report:
+    client = ChainClient([stack.chain_url], timeout_seconds=60)
+    try:
+        with console.status("auditing"):
+            report = run_audit(client, Manifest.load(stack.folder.manifest))
+    finally:
+        client.close()
+    report.save_json(stack.folder.root / "audit.json")
+    save_html(report, stack.folder.root / "audit.html")
+    return report
+
+
+def _show_addresses(console: Console, stack: LocalStack) -> None:
+    """Print what can be opened, the member pages last."""
+    engine = make_engine(stack.database_url, pool_size=1)
+    members = interesting_members(engine, 3)
+    engine.dispose()
+    console.print()
+    console.print(f"API        {stack.api_url}/v1/openapi.json   operator's key: {stack.operator_key}", markup=False)
+    console.print(f"chain      {stack.chain_url}   manifest: {stack.folder.manifest}", markup=False)
+    console.print(f"audit      {stack.folder.root / 'audit.html'}", markup=False)
+    console.print(f"settings   interpoints --env-file {stack.folder.root / 'environment'}", markup=False)
+    with DemoApi(stack.api_url, stack.operator_key) as api:
+        for number, member in enumerate(members):
+            path = f"/v1/members/{member}/links"
+            link = api.post(path, {"valid_seconds": _LINK_SECONDS}, f"link-{member}-{time.time_ns()}")
+            console.print(f"{'members' if number == 0 else '':10} {link['url']}", markup=False)
+    console.print("Ctrl-C stops it.")
+
+
+def run(console: Console, options: argparse.Namespace) -> int:
+    """The whole demonstration; the audit's exit status."""
+    started = time.monotonic()
+    state: Path = options.state
+    folder = StateFolder(state / "demo")
+    stack_options = StackOptions(
+        programmes=_drafts(),
+        api_port=options.port,
+        chain_port=options.chain_port,
+        chain_start_timestamp=int(FIRST_DAY.timestamp()),
+        keeps_chain=False,
+        settings=_DEMO_SETTINGS,
+    )
+    stack = LocalStack(folder, stack_options, lambda text: console.print(text, style="dim"))
+    try:
+        console.print("converting the Complete Journey data", style="dim")
+        data = prepare(state / "data")
+        stack.start(fresh=True)
+        _replay(console, stack, data, options.weeks)
+        report = _audit(console, stack)
+        engine = make_engine(stack.database_url, pool_size=1)
+        show_summary(console, engine, report)
+        engine.dispose()
+        print_report(report, console)
+        console.print(f"{options.weeks} weeks in {time.monotonic() - started:.0f} s", style="dim")
+        if not options.exit:
+            _show_addresses(console, stack)
+            while True:
+                threading.Event().wait(1.0)
+                stack.check()
+        return 0 if report.passed else 1
+    finally:
+        console.print("stopping", style="dim")
+        stack.stop()
+
+
+def main() -> int:
+    """Run it; one sentence for what a user can do something about."""
+    console = Console(highlight=False, soft_wrap=True)
+    configure_logging("ERROR")
+
+    def interrupt(*_: object) -> None:
+        raise _InterruptedError
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, interrupt)
+    try:
+        return run(console, _arguments(sys.argv[1:]))
+    except _InterruptedError:
+        return 0
+    except Exception as error:
+        sentence = str(error) if isinstance(error, ReplayError | DemoApiError) else sentence_for(error)
+        if sentence is None:
+            raise
+        print(f"demo: {sentence}", file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,147 @@
+"""The days of the data, one after the other, from the till to the chain."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
+
+from sqlalchemy import text
+
+from backend.database import make_engine, make_sessions, transaction
+from backend.importing.api import ImportApi
+from backend.importing.mapping import Mapping
+from backend.importing.service import import_events
+from backend.points.sweeps import sweep_expired
+from backend.programmes.repository import list_programmes
+from backend.stack.local import LocalStack
+from backend.stack.waiting import wait_until
+from scripts.demo.api import DemoApi, NewEnrolment
+from scripts.demo.clock import ChainClock
+from scripts.demo.data import Day
+from scripts.demo.tills import Tills
+
+SETTLE_DEADLINE_SECONDS = 120.0
+SWEEP_EVERY_DAYS = 10
+"""How often expired lots are removed from storage, so that their expiry can be seen in the logs."""
+
+_OPEN_WORK = """
+SELECT (SELECT count(*) FROM outbox WHERE state IN ('queued', 'sent'))
+     + (SELECT count(*) FROM accruals WHERE batch_id IS NULL AND matures_at <= :now AND points > reversed_points)
+     + (SELECT count(*) FROM uploads WHERE completed_at IS NULL)
+     + (SELECT count(*) FROM operations WHERE state IN ('pending', 'sent'))
+"""
+_NOT_FINAL = "SELECT count(*) FROM operations WHERE state NOT IN ('final', 'failed')"
+
+
+class ReplayError(Exception):
+    """The stack did not keep up; the message says with what."""
+
+
+class Replay:
+    """Sends the data's days through the API of a running stack."""
+
+    def __init__(self, stack: LocalStack, data: Path, api: DemoApi, clock: ChainClock) -> None:
+        self._stack = stack
+        self._data = data
+        self._api = api
+        self._clock = clock
+        self._mapping = Mapping.load(data / "mapping.toml")
+        self._engine = make_engine(stack.database_url, pool_size=1)
+        self.programme_ids = api.programme_ids()
+        self.tills = Tills(api, self.programme_ids)
+        self.members: dict[str, str] = {}
+        """Member's id by household."""
+        self._days = 0
+        self._enrolled: set[tuple[str, str]] = set()
+
+    def close(self) -> None:
+        """Close connections."""
+        self._engine.dispose()
+
+    def day(self, day: Day) -> None:
+        """Live through one day: its purchases, then what else happens at the tills, then what is due from before."""
+        self._clock.advance_to(datetime.combine(day.date, time(23, 59), UTC))
+        self._enrol(day)
+        self._import(day)
+        self.settle()
+        self.tills.follow_up(day.date)
+        for coupon in day.redemptions:
+            self.tills.redeem(coupon, day.date)
+        for goods in day.returns:
+            self.tills.take_back(goods)
+        if day.redemptions or day.returns:
+            self.settle()
+        self._days += 1
+        if self._days % SWEEP_EVERY_DAYS == 0:
+            self.sweep()
+
+    def finish(self, last: date) -> None:
+        """Let what is still due happen, and everything become final."""
+        while self.tills.has_follow_ups():
+            last += timedelta(days=1)
+            self._clock.advance_to(datetime.combine(last, time(23, 59), UTC))
+            self.settle()
+            self.tills.follow_up(last)
+        self.settle()
+        self.sweep()
+        self._clock.finalise()
+        self._wait("the last operations' finality", _NOT_FINAL)
+
+    def sweep(self) -> None:
+        """Remove expired lots from the chain's storage, whoever holds them."""
+        sessions = make_sessions(self._engine)
+        while True:
+            with transaction(sessions) as session:
+                programmes = list_programmes(session, None, None, len(self.programme_ids))
+                asked = [sweep_expired(session, programme) for programme in programmes]
+            if not any(asked):
+                return
+            self.settle()
+
+    def settle(self) -> None:
+        """Wait until everything that was asked for is mined and indexed."""
+        self._wait("batches and transactions", _OPEN_WORK)
+
+    def _enrol(self, day: Day) -> None:
+        """Who buys for the first time joins; a household that is known joins a further programme as the same member."""
+        new: list[tuple[str, str]] = []
+        for slug, households in day.households.items():
+            new += [(slug, household) for household in households if (slug, household) not in self._enrolled]
+        first = {household: slug for slug, household in reversed(new) if household not in self.members}
+        strangers = [(slug, household) for household, slug in first.items()]
+        known = [pair for pair in new if pair not in set(strangers)]
+        for name, pairs in (("new", strangers), ("known", known)):
+            if pairs:
+                requests = [
+                    NewEnrolment(self.programme_ids[slug], household, self.members.get(household))
+                    for slug, household in pairs
+                ]
+                ids = self._api.enrol(requests, f"enrol-{day.date}-{name}")
+                self.members.update({household: member for (_, household), member in zip(pairs, ids, strict=True)})
+        self._enrolled.update(new)
+
+    def _import(self, day: Day) -> None:
+        journals = self._stack.folder.root / "imports"
+        for slug, path in day.purchase_files.items():
+            with ImportApi(self._stack.api_url, self._stack.operator_key) as api:
+                api.choose_programme(self.programme_ids[slug])
+                stem = f"{slug}-{day.date}"
+                import_events(
+                    path,
+                    self._mapping,
+                    api,
+                    journal_path=journals / f"{stem}.journal",
+                    rejected_path=journals / f"{stem}.rejected.csv",
+                )
+
+    def _wait(self, what: str, count_query: str) -> None:
+        def settled() -> bool:
+            with self._engine.connect() as connection:
+                return not connection.scalar(text(count_query), {"now": self._now()})
+
+        if not wait_until(settled, SETTLE_DEADLINE_SECONDS, poll_seconds=0.03):
+            self._stack.check()
+            raise ReplayError(f"{what} did not come about within {SETTLE_DEADLINE_SECONDS:.0f} seconds.")
+
+    def _now(self) -> datetime:
+        return datetime.fromtimestamp(self._clock.now(), UTC)

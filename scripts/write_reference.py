@@ -1,0 +1,107 @@
+"""Writes the reference pages that follow from the code: docs/commands.md and docs/api.md.
+
+    .venv/bin/python -m scripts.write_reference
+
+A test fails when the pages are not what this would write.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, cast
+
+import typer
+
+from backend.app import create_app
+from backend.cli import app as cli
+from backend.settings import Settings
+
+DOCS = Path(__file__).resolve().parents[1] / "docs"
+
+
+def commands_page() -> str:
+    """Every command with its arguments and options."""
+    root = typer.main.get_command(cli)
+    lines = [
+        "# Commands",
+        "",
+        "What `interpoints` can do; `interpoints COMMAND --help` says the same. This page is written by",
+        "`python -m scripts.write_reference`.",
+        "",
+        "A command that cannot do its work says why in one sentence and ends with status 1. A command line that cannot",
+        "be understood ends with status 2.",
+    ]
+    for path, command in _commands("interpoints", cast("Any", root)):
+        lines += ["", f"## `{path}`", "", _prose(command.help)]
+        rows = [_parameter(each) for each in command.params if each.name != "help"]
+        if rows:
+            lines += ["", "| option | default | meaning |", "|---|---|---|", *rows]
+    return "\n".join(lines) + "\n"
+
+
+def _commands(path: str, command: Any) -> Iterator[tuple[str, Any]]:
+    for name, each in getattr(command, "commands", {}).items():
+        if getattr(each, "commands", None):
+            yield from _commands(f"{path} {name}", each)
+        else:
+            yield f"{path} {name}", each
+
+
+def _parameter(parameter: Any) -> str:
+    if parameter.param_type_name == "argument":
+        name = f"`{parameter.metavar or parameter.name.upper()}`"
+    else:
+        name = ", ".join(f"`{each}`" for each in parameter.opts)
+    variable = f" (`{parameter.envvar}`)" if isinstance(parameter.envvar, str) else ""
+    default = parameter.default
+    shown = "required" if parameter.required else "" if default in {None, False} else f"`{default}`"
+    meaning = _prose(getattr(parameter, "help", "") or "").replace("|", "\\|")
+    return f"| {name}{variable} | {shown} | {meaning} |"
+
+
+def _prose(text: str) -> str:
+    return re.sub(r"\s*\n\s*\n\s*", "\n\n", text.strip()).replace("\n    ", "\n") if text else ""
+
+
+def api_page() -> str:
+    """Every endpoint with its summary."""
+    settings = Settings(
+        database_url="postgresql+psycopg:///none",
+        secret_key=cast("Any", "-" * 32),
+        manifest_path=Path("manifest.json"),
+        rpc_urls=["http://127.0.0.1:1"],
+    )
+    schema = create_app(settings).openapi()
+    lines = [
+        "# Endpoints",
+        "",
+        "What the API answers to; `/v1/openapi.json` says it in full. This page is written by",
+        "`python -m scripts.write_reference`.",
+    ]
+    groups: dict[str, list[str]] = {}
+    for path, methods in schema["paths"].items():
+        for method, operation in methods.items():
+            tag = (operation.get("tags") or ["pages"])[0]
+            text = _prose(operation.get("description") or operation.get("summary", "")).split("\n\n")[0]
+            text = text.replace("\n", " ")
+            row = f"| `{method.upper()} {path}` | {text} |"
+            groups.setdefault(tag, []).append(row)
+    for tag, rows in groups.items():
+        lines += ["", f"## {tag.capitalize()}", "", "| endpoint | what it does |", "|---|---|", *rows]
+    return "\n".join(lines) + "\n"
+
+
+PAGES = {"commands.md": commands_page, "api.md": api_page}
+"""What this writes."""
+
+
+def main() -> None:
+    """Write the pages."""
+    for name, write in PAGES.items():
+        (DOCS / name).write_text(write())
+
+
+if __name__ == "__main__":
+    main()

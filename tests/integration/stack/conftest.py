@@ -1,0 +1,90 @@
+"""The stack's own processes are what is tested here: everything runs as a user would run it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+
+
+def wait_for(condition: Callable[[], bool], seconds: float, what: str) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"{what} did not come within {seconds} s"
+        threading.Event().wait(0.05)
+
+
+@dataclass
+class Up:
+    """A running `interpoints up`."""
+
+    process: subprocess.Popen[str]
+    state: Path
+    errors: Path
+
+    def environment(self) -> dict[str, str]:
+        lines = (self.state / "environment").read_text().splitlines()
+        return {name: value.strip("'") for name, value in (line.split("=", 1) for line in lines)}
+
+    def wait_until_up(self) -> None:
+        out = self.process.stdout
+        assert out is not None
+        for line in out:
+            if line.startswith("Ctrl-C"):
+                return
+        pytest.fail(f"it ended: {self.errors.read_text()}")
+
+    def stop(self) -> int:
+        self.process.send_signal(signal.SIGINT)
+        return self.process.wait(60)
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+
+class Starter:
+    """Starts `interpoints up` on one state folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.state = folder / "state"
+        self._folder = folder
+        self._started: list[Up] = []
+
+    def start(self, *options: str) -> Up:
+        command = [sys.executable, "-m", "backend.cli", "up", "--state", str(self.state), *options]
+        errors = self._folder / f"errors-{len(self._started)}.txt"
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        with errors.open("w") as stderr:
+            process = subprocess.Popen(
+                command, cwd=self._folder, stdout=subprocess.PIPE, stderr=stderr, text=True, env=environment
+            )
+        started = Up(process, self.state, errors)
+        self._started.append(started)
+        return started
+
+    def end_all(self) -> None:
+        for each in self._started:
+            if each.process.poll() is None:
+                each.stop()
+
+
+@pytest.fixture
+def starter(tmp_path: Path) -> Iterator[Starter]:
+    started = Starter(tmp_path)
+    yield started
+    started.end_all()
+    # What a test killed is ended as `make clean` would.
+    from scripts.clean import clean
+
+    clean(tmp_path)

@@ -121,9 +121,7 @@ class TestLyingEndpoint:
         indexer.run_once()
         assert service.operations()[0].state == "mined"
 
-    def test_header__altered__refused(
-        self, service: Service, proxy: StrictProxy, make_indexer: MakeIndexer
-    ) -> None:
+    def test_header__altered__refused(self, service: Service, proxy: StrictProxy, make_indexer: MakeIndexer) -> None:
 
         def alter(method: str, params: list[object], result: object) -> object:
             if method == "eth_getBlockByNumber" and isinstance(result, dict) and params[0] != "latest":

@@ -23,6 +23,13 @@ class Settings(BaseSettings):
     public_rpc_url: str | None = Field(
         default=None, description="RPC endpoint that browsers use for `check on chain`; the check is hidden without one"
     )
+    explorer_url: str | None = Field(
+        default=None,
+        description="Block explorer whose `/tx/<hash>` the member page links to; the page's own explorer without one",
+    )
+    sample_links_path: Path | None = Field(
+        default=None, description="JSON list of label and url that the start page shows, as `make demo` writes it"
+    )
     public_url: str = Field(default="http://127.0.0.1:8000", description="Where members reach the API; used in links")
     api_host: str = Field(default="127.0.0.1", description="Address the API listens on")
     api_port: int = Field(default=8000, ge=0, le=65535, description="Port the API listens on; 0 picks a free one")

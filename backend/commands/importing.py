@@ -38,6 +38,9 @@ def import_file(
     rejected: Annotated[
         Path | None, typer.Option(help="CSV file for rejected rows; default: beside the journal.")
     ] = None,
+    tries: Annotated[
+        int, typer.Option(min=1, max=20, help="How often a call is made that may come out well later.")
+    ] = 8,
     part_rows: Annotated[int, typer.Option(min=1, max=100_000, help="Rows in one upload.")] = PART_ROWS,
 ) -> None:
     """Import events. After any stop, the same command goes on where it was; a file imported twice changes nothing.
@@ -53,7 +56,7 @@ def import_file(
         journal_path, rejected_path = journal, journal.with_suffix(".rejected.csv")
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f}%"))
     with (
-        ImportApi(api_url, api_key) as api,
+        ImportApi(api_url, api_key, tries) as api,
         Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=notes) as progress,
     ):
         task = progress.add_task(source.name, total=1.0)

@@ -119,7 +119,7 @@ def change(
 
 @app.command("sweep")
 def sweep(slug: Slug, env_file: EnvFile = None) -> None:
-    """Have expired lots removed from the chain's storage and logged. They are worth nothing already; this only shows it."""
+    """Have expired lots removed from the chain's storage and logged. They are worth nothing already."""
     with database(env_file) as session:
         operation = sweep_expired(session, repository.get_programme(session, slug))
         if operation is None:

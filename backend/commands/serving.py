@@ -13,7 +13,6 @@ from backend.commands.common import CommandError, EnvFile, load_settings, notes
 from backend.logging import configure_logging
 from backend.monitoring import MonitoringServer
 from backend.worker import Role, Worker
-from backend.worker_roles import build_loops
 
 
 def api(env_file: EnvFile = None) -> None:
@@ -33,6 +32,8 @@ def worker(
     env_file: EnvFile = None,
 ) -> None:
     """Do the work behind the API until stopped: SIGTERM lets the steps under way end."""
+    from backend.worker_roles import build_loops  # noqa: PLC0415 - loads all that workers need
+
     settings = load_settings(env_file)
     configure_logging(settings.log_level)
     stopping = threading.Event()

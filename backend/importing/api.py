@@ -16,7 +16,6 @@ from backend.importing.errors import UploadError
 from backend.importing.rows import EventRecord
 
 _ENROLMENTS_A_CALL = 10_000
-_TRIES = 8
 _FIRST_PAUSE_SECONDS = 0.2
 _POLL_SECONDS = 0.05
 _MAX_POLL_SECONDS = 1.0
@@ -35,11 +34,12 @@ class UploadOutcome:
 class ImportApi:
     """Calls of one programme, with its API key. Answers that may come out well later are asked for again."""
 
-    def __init__(self, url: str, api_key: str) -> None:
+    def __init__(self, url: str, api_key: str, tries: int = 8) -> None:
         self._client = httpx.Client(
             base_url=url, headers={"Authorization": f"Bearer {api_key}"}, timeout=httpx.Timeout(120, connect=10)
         )
         self._programme_id: str | None = None
+        self._tries = tries
 
     def __enter__(self) -> Self:
         return self
@@ -117,7 +117,7 @@ class ImportApi:
         if idempotency_key:
             headers["Idempotency-Key"] = idempotency_key
         pause, problem, status = _FIRST_PAUSE_SECONDS, "", None
-        for _ in range(_TRIES):
+        for _ in range(self._tries):
             try:
                 answer = self._client.request(method, path, params=query, headers=headers, content=body)
             except httpx.TransportError as error:

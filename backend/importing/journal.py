@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import IO, TypedDict
 
+from backend.chain.crashpoints import crash_point
 from backend.importing.errors import SourceChangedError
 
 REJECTED_COLUMNS = ("row", "reference", "reason", "detail")
@@ -76,6 +77,7 @@ class Journal:
         for rejection in rejections:
             self._writer.writerow((rejection.row, rejection.reference, rejection.reason, rejection.detail))
         _flush(self._rejected)
+        crash_point("importer.after_rejections")
         self.counts += counts
         self.finished = finished
         rejected_bytes = self._rejected_path.stat().st_size

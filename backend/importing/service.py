@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from backend.chain.crashpoints import crash_point
 from backend.importing.api import ImportApi
 from backend.importing.journal import Counts, Journal, Rejection
 from backend.importing.mapping import Mapping
@@ -70,7 +71,9 @@ def import_events(
         def settle() -> None:
             sent = waiting.popleft()
             counts, rejections = _settle(api, sent)
+            crash_point("importer.before_record")
             journal.record(counts, rejections, finished=False)
+            crash_point("importer.after_record")
             if progress:
                 progress(sent.done_fraction, journal.counts)
 
@@ -80,6 +83,7 @@ def import_events(
                 _enrol_unseen(api, events, enrolled)
             key = f"import-{print_of_file[:32]}-{part.first_row}-{len(part.rows)}"
             upload_id = api.upload(events, key) if events else None
+            crash_point("importer.after_upload")
             waiting.append(_Sent(upload_id, rows, rejections, len(part.rows), part.done_fraction))
             if len(waiting) == UPLOADS_IN_FLIGHT:
                 settle()

@@ -112,14 +112,19 @@ interface IPointsToken {
     error TransfersDisabled();
 
     /// @notice Role that issues, refunds, claws back, captures and releases.
+    // slither-disable-next-line naming-convention // the getter of a constant
     function ISSUER_ROLE() external view returns (bytes32);
     /// @notice Role that acts for managed accounts whose key it presents.
+    // slither-disable-next-line naming-convention // the getter of a constant
     function CUSTODIAN_ROLE() external view returns (bytes32);
     /// @notice Role of exchange contracts (ERC-7802 mint and burn).
+    // slither-disable-next-line naming-convention // the getter of a constant
     function EXCHANGE_ROLE() external view returns (bytes32);
     /// @notice Role that pauses and unpauses.
+    // slither-disable-next-line naming-convention // the getter of a constant
     function PAUSER_ROLE() external view returns (bytes32);
     /// @notice Longest time between a hold and its deadline, in seconds.
+    // slither-disable-next-line naming-convention // the getter of a constant
     function MAX_HOLD_DURATION() external view returns (uint256);
 
     /// @notice The programme's terms; `supplyCap` is the present one.

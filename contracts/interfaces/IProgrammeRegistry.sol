@@ -24,6 +24,7 @@ interface IProgrammeRegistry {
     error StateUnchanged(bytes32 programmeId, bool active);
 
     /// @notice Role that adds, suspends and resumes.
+    // slither-disable-next-line naming-convention // the getter of a constant
     function REGISTRAR_ROLE() external view returns (bytes32);
     /// @notice Adds a programme. The id is the programme's slug, left-aligned ASCII.
     function register(bytes32 programmeId, address token) external;

@@ -42,6 +42,7 @@ library EpochLedger {
     uint256 private constant CARRIES = (1 << 48) | (1 << 96) | (1 << 144) | (1 << 192) | (1 << 240);
 
     /// @notice Word of the ring that holds `epoch`.
+    // slither-disable-next-line assembly // the comment at the block says what it does and what bounds it
     function wordOf(uint256 epoch, uint256 words) internal pure returns (uint256 k) {
         // `words` is never zero.
         assembly ("memory-safe") {
@@ -50,6 +51,7 @@ library EpochLedger {
     }
 
     /// @notice Position of the lowest bit of the lane that holds `epoch`.
+    // slither-disable-next-line assembly // the comment at the block says what it does and what bounds it
     function shiftOf(uint256 epoch) internal pure returns (uint256 shift) {
         // At most 4 * 48.
         assembly ("memory-safe") {
@@ -61,6 +63,7 @@ library EpochLedger {
     /// @dev With the tag t in lane j and `age = validity - (epoch - t)`: lanes up to j belong to the tag's own group of five
     /// and are valid down to `j - age`; lanes above j belong to the group one turn of the ring before and are valid from
     /// `j + 5 * words - age` on.
+    // slither-disable-next-line assembly // the comment at the block says what it does and what bounds it
     function liveMask(uint256 word, uint256 epoch, uint256 validity, uint256 words) internal pure returns (uint256 mask) {
         // Bounds: epoch >= tag, age <= validity < 5 * words; `lane - age` counts only where it is positive. A shift by 256
         // or more gives zero, so that no lane is added where the older group has none that is valid.
@@ -71,10 +74,12 @@ library EpochLedger {
                 let lane := mod(tag, LANES)
                 let age := sub(validity, gap)
                 let older := sub(add(lane, mul(LANES, words)), age)
+                // slither-disable-next-line incorrect-shift // `shl(bits, 1)` is meant: bits vary, the value is 1
                 mask := sub(
                     shl(mul(LANE_BITS, add(lane, 1)), 1),
                     shl(mul(mul(LANE_BITS, gt(lane, age)), sub(lane, age)), 1)
                 )
+                // slither-disable-next-line incorrect-shift // likewise
                 mask := or(mask, and(LANES_MASK, sub(0, shl(mul(LANE_BITS, older), 1))))
             }
         }
@@ -156,6 +161,7 @@ library EpochLedger {
     /// @notice The earliest-expiring `amount` points of `available`.
     /// @return taken What was taken; not removed from `available`.
     /// @return missing What `available` falls short of `amount`.
+    // slither-disable-next-line assembly // the comment at the block says what it does and what bounds it
     function takeEarliest(uint256[6] memory available, uint256 amount, Window memory window)
         internal
         pure
@@ -216,6 +222,7 @@ library EpochLedger {
     }
 
     /// @notice Takes a movement of live lots out of a ring. Tags stay.
+    // slither-disable-next-line assembly // the comment at the block says what it does and what bounds it
     function debit(uint256[6] storage ring, uint256[6] memory movement, uint256 words) internal {
         // Bounds: k stays below `words`; no lane of a movement is above the ring's lane.
         assembly ("memory-safe") {
@@ -252,6 +259,7 @@ library EpochLedger {
 
     /// @notice `abi.encode(account, lots)` for the lots of a movement, earliest first, without empty ones.
     /// @dev One buffer serves for the hash of a redemption and, with its first word replaced, as the data of its event.
+    // slither-disable-next-line assembly // the comment at the block says what it does and what bounds it
     function encodeLots(address account, uint256[6] memory movement, Window memory window)
         internal
         pure

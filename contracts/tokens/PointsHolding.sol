@@ -7,6 +7,8 @@ import {PointsRedeeming} from "./PointsRedeeming.sol";
 
 /// @title Holds: points reserved at an account of their own until captured or released.
 abstract contract PointsHolding is PointsRedeeming {
+    // slither-disable-start timestamp // holds end by block time; seconds of leeway for a validator do not matter
+
     /// @inheritdoc IPointsToken
     uint256 public constant MAX_HOLD_DURATION = 90 days;
 
@@ -99,6 +101,7 @@ abstract contract PointsHolding is PointsRedeeming {
         (uint256[6] memory available, uint256 live) = _close(holdAccount, window);
         if (live < held) held = live;
         if (amount > held) revert CaptureExceedsHold(ref, amount, held);
+        // slither-disable-next-line unused-return // nothing is missing: amount <= live
         (uint256[6] memory captured,) = EpochLedger.takeEarliest(available, amount, window);
         bytes memory receipt = EpochLedger.encodeLots(account, captured, window);
         _setOrder(_orderSlot(account, ref), OrderStatus.Redeemed, amount, _redemptionHash(receipt));
@@ -116,4 +119,6 @@ abstract contract PointsHolding is PointsRedeeming {
         (status, amount, deadline) = _order(account, ref);
         if (status != OrderStatus.Held) revert HoldNotOpen(ref, account);
     }
+
+    // slither-disable-end timestamp
 }

@@ -7,6 +7,8 @@ import {PointsLots} from "./PointsLots.sol";
 
 /// @title What the issuer does on its own: issue, issue in batches, claw back.
 abstract contract PointsIssuing is PointsLots {
+    // slither-disable-start timestamp // lots live by block time in epochs of a day or more
+
     /// @inheritdoc IPointsToken
     function issue(address to, uint256 amount, bytes32 ref) external {
         uint256 supplyCap = _authorizeIssuer();
@@ -46,6 +48,7 @@ abstract contract PointsIssuing is PointsLots {
         emit PointsClawedBack(ref, account, epoch, amount, taken);
     }
 
+    // slither-disable-next-line assembly // the comment at the block says what it does and what bounds it
     function _creditAll(uint256[] calldata credits, uint256 supplyCap) private returns (uint256 total) {
         (uint256 epoch, uint256 k, uint256 shift) = _currentLane();
         uint256 next;
@@ -70,4 +73,6 @@ abstract contract PointsIssuing is PointsLots {
         }
         _creditSupplyCurrent(total, epoch, k, shift, supplyCap);
     }
+
+    // slither-disable-end timestamp
 }

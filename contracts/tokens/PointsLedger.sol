@@ -11,6 +11,8 @@ import {PointsControl} from "./PointsControl.sol";
 /// @title Where the points are: rings of packed lots for every account and for the supply.
 /// @dev OpenZeppelin's own balance and supply storage stays empty; its name, symbol and allowances are used.
 abstract contract PointsLedger is ERC20Permit, PointsControl {
+    // slither-disable-start timestamp // lots live by block time in epochs of a day or more
+
     using EpochLedger for uint256[6];
 
     uint256 internal immutable _words;
@@ -37,18 +39,14 @@ abstract contract PointsLedger is ERC20Permit, PointsControl {
         return _supply.liveLanes(_window()).total(_words);
     }
 
-    /// @dev Mints into the current epoch, burns and moves FEFO. The checks of zero addresses are OpenZeppelin's.
+    /// @dev Moves FEFO. OpenZeppelin calls it for transfers, after its checks of zero addresses; mints and burns have their own
+    /// ways below, so its `_mint` and `_burn` are not used.
     /// @inheritdoc ERC20
+    // slither-disable-next-line dead-code // called by OpenZeppelin's `_transfer`
     function _update(address from, address to, uint256 value) internal override {
         EpochLedger.Window memory window = _window();
-        if (from == address(0)) {
-            _mintCurrent(to, value, _supplyCap());
-        } else {
-            uint256[6] memory movement = _take(from, value, window);
-            if (to == address(0)) _debitSupply(movement, window);
-            else _put(to, movement, window);
-            emit Transfer(from, to, value);
-        }
+        _put(to, _take(from, value, window), window);
+        emit Transfer(from, to, value);
     }
 
     /// @dev Mints `amount` points of the current epoch, within the cap.
@@ -59,6 +57,7 @@ abstract contract PointsLedger is ERC20Permit, PointsControl {
     }
 
     /// @dev Adds minted points of the current epoch to the supply, within the cap.
+    // slither-disable-next-line assembly // the comment at the block says what it does and what bounds it
     function _creditSupplyCurrent(uint256 amount, uint256 epoch, uint256 k, uint256 shift, uint256 supplyCap) internal {
         uint256 word;
         assembly ("memory-safe") {
@@ -70,6 +69,7 @@ abstract contract PointsLedger is ERC20Permit, PointsControl {
             increased = amount + totalSupply();
             if (increased > supplyCap) revert SupplyCapExceeded(increased, supplyCap);
         }
+        // slither-disable-next-line unused-return // dead lots of the supply need no log: each account logs its own
         if (word >> EpochLedger.TAG_SHIFT != epoch) (word,) = EpochLedger.advance(word, epoch, _words);
         // The lane stays within the cap, below 2^48, so the addition stays inside it.
         assembly ("memory-safe") {
@@ -81,6 +81,7 @@ abstract contract PointsLedger is ERC20Permit, PointsControl {
     /// same transaction: that bounds the lane. This is the body of a batch's loop, hence the assembly: it is Solidity's own
     /// `_rings[account][k]`, without the bounds check of k, which is below `_words`, and `emit Transfer` from scratch memory.
     /// @param account An address, as a number so that it is not cleaned at each use.
+    // slither-disable-next-line assembly // the comment at the block says what it does and what bounds it
     function _creditCurrent(uint256 account, uint256 amount, uint256 epoch, uint256 k, uint256 shift) internal {
         if (account == 0) revert ERC20InvalidReceiver(address(0));
         // unchecked: an amount of zero wraps to the largest number and is refused with all that do not fit a lot.
@@ -111,6 +112,7 @@ abstract contract PointsLedger is ERC20Permit, PointsControl {
     /// @param end Offset behind the last credit.
     /// @return stopped Offset of the first credit that is not plain, or `end`.
     /// @return credited Sum of the amounts before `stopped`.
+    // slither-disable-next-line assembly // the comment at the block says what it does and what bounds it
     function _creditPlain(uint256 next, uint256 end, uint256 epoch, uint256 k, uint256 shift)
         internal
         returns (uint256 stopped, uint256 credited)
@@ -198,6 +200,7 @@ abstract contract PointsLedger is ERC20Permit, PointsControl {
         uint256[6] storage ring = _rings[account];
         for (uint256 k = 0; k < window.words; ++k) {
             uint256 lanes = movement[k];
+            // slither-disable-next-line incorrect-equality // nothing to put into this word
             if (lanes == 0) continue;
             uint256 word = ring[k];
             uint256 tag = EpochLedger.newestEpoch(k, window.epoch, window.words);
@@ -227,6 +230,7 @@ abstract contract PointsLedger is ERC20Permit, PointsControl {
     }
 
     /// @dev Where points of the current epoch are credited, unless the tag cannot hold the epoch any more.
+    // slither-disable-next-line assembly // the comment at the block says what it does and what bounds it
     function _currentLane() internal view returns (uint256 epoch, uint256 k, uint256 shift) {
         uint256 length = _epochLength;
         uint256 words = _words;
@@ -250,6 +254,7 @@ abstract contract PointsLedger is ERC20Permit, PointsControl {
             uint256 word = ring[k];
             uint256 mask = EpochLedger.liveMask(word, window.epoch, window.validity, window.words);
             uint256 dead = word & EpochLedger.LANES_MASK & ~mask;
+            // slither-disable-next-line incorrect-equality // lanes of our own, which nobody can add dust to; zero is "none"
             if (dead == 0) continue;
             ring[k] = word - dead;
             _logExpired(account, dead, word >> EpochLedger.TAG_SHIFT);
@@ -279,6 +284,7 @@ abstract contract PointsLedger is ERC20Permit, PointsControl {
                 uint256 lane = (tag + i) % EpochLedger.LANES;
                 uint256 shift = lane * EpochLedger.LANE_BITS;
                 uint256 amount = (dead >> shift) & EpochLedger.LANE_MASK;
+                // slither-disable-next-line incorrect-equality // an empty lane
                 if (amount == 0) continue;
                 dead ^= amount << shift;
                 emit PointsExpired(account, EpochLedger.epochOfLane(lane, tag, _words), amount);
@@ -286,4 +292,6 @@ abstract contract PointsLedger is ERC20Permit, PointsControl {
             }
         }
     }
+
+    // slither-disable-end timestamp
 }

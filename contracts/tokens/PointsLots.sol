@@ -11,6 +11,8 @@ import {PointsLedger} from "./PointsLedger.sol";
 
 /// @title What members and the public do with lots: transfers, ERC-7818, `expire`.
 abstract contract PointsLots is PointsLedger, IERC7818 {
+    // slither-disable-start timestamp // lots live by block time in epochs of a day or more
+
     using EpochLedger for uint256[6];
 
     /// @inheritdoc IPointsToken
@@ -51,6 +53,7 @@ abstract contract PointsLots is PointsLedger, IERC7818 {
     }
 
     /// @inheritdoc IPointsToken
+    // slither-disable-next-line assembly // the comment at the block says what it does and what bounds it
     function lotSlotOf(address account) external view returns (bytes32 slot) {
         uint256[6] storage ring = _rings[account];
         assembly ("memory-safe") {
@@ -119,4 +122,6 @@ abstract contract PointsLots is PointsLedger, IERC7818 {
         emit LotTransferred(from, to, epoch, value);
         emit Transfer(from, to, value);
     }
+
+    // slither-disable-end timestamp
 }

@@ -7,6 +7,8 @@ import {PointsSpending} from "./PointsSpending.sol";
 
 /// @title Redemptions and their refunds.
 abstract contract PointsRedeeming is PointsSpending {
+    // slither-disable-start timestamp // lots live by block time in epochs of a day or more
+
     bytes32 private constant REDEEM_TYPEHASH =
         keccak256("Redeem(address account,uint256 amount,bytes32 ref,uint256 deadline)");
 
@@ -69,6 +71,7 @@ abstract contract PointsRedeeming is PointsSpending {
 
     /// @dev Emits PointsRedeemed. Its data is the receipt with the amount in the place of the account, so the receipt is used
     /// up: no copy of the lots is made.
+    // slither-disable-next-line assembly // the comment at the block says what it does and what bounds it
     function _logRedemption(bytes32 ref, address account, uint256 amount, bytes memory receipt) internal {
         bytes32 signature = PointsRedeemed.selector;
         assembly ("memory-safe") {
@@ -96,6 +99,7 @@ abstract contract PointsRedeeming is PointsSpending {
     /// @return movement The live part as a movement.
     /// @return restored The live part as lots, latest-expiring first.
     /// @return live Points of the live part.
+    // slither-disable-next-line assembly // the comment at the block says what it does and what bounds it
     function _lotsToRestore(
         Lot[] calldata lots,
         uint256 remaining,
@@ -118,6 +122,7 @@ abstract contract PointsRedeeming is PointsSpending {
             left -= part;
             remaining -= part;
             if (window.epoch - lot.epoch > window.validity) continue;
+            // slither-disable-next-line unused-return // it fits: a redemption's lots are distinct and below 2^48
             EpochLedger.addLot(movement, lot.epoch, part, window.words);
             restored[count++] = Lot(lot.epoch, part);
             live += part;
@@ -127,4 +132,6 @@ abstract contract PointsRedeeming is PointsSpending {
             mstore(restored, count)
         }
     }
+
+    // slither-disable-end timestamp
 }

@@ -9,6 +9,8 @@ import {PointsLots} from "./PointsLots.sol";
 /// @title In whose name points are spent, and the refs of the accounts.
 /// @notice An account acts by calling, by its EIP-712 signature, or, when it is managed, through the custodian.
 abstract contract PointsSpending is PointsLots {
+    // slither-disable-start timestamp // deadlines of signatures are block times; seconds of leeway do not matter
+
     /// @dev What a ref of an account was used for. An order is one word: `body | amount:48 | status:8`. The body of a
     /// redemption is a 160-bit hash of the account and lots (amount: what can still be refunded), that of a hold its
     /// deadline (amount: points held).
@@ -52,6 +54,7 @@ abstract contract PointsSpending is PointsLots {
 
     /// @dev Storage slot of an order, which must not exist. Checked before anything else, so that whoever sends an order
     /// again learns that it was carried out rather than why it could not be now.
+    // slither-disable-next-line assembly // the comment at the block says what it does and what bounds it
     function _freeOrderSlot(address account, bytes32 ref) internal view returns (uint256 slot) {
         slot = _orderSlot(account, ref);
         uint256 order;
@@ -62,6 +65,7 @@ abstract contract PointsSpending is PointsLots {
     }
 
     /// @dev Storage slot of an order, `_orders[keccak256(account, ref)]`.
+    // slither-disable-next-line assembly // the comment at the block says what it does and what bounds it
     function _orderSlot(address account, bytes32 ref) internal pure returns (uint256 slot) {
         assembly ("memory-safe") {
             // Assembly sees the upper bits as they are; an address just derived from a hash may have dirty ones.
@@ -75,6 +79,7 @@ abstract contract PointsSpending is PointsLots {
     }
 
     /// @dev Bounds: `amount` below 2^48 and `body` below 2^200.
+    // slither-disable-next-line assembly // the comment at the block says what it does and what bounds it
     function _setOrder(uint256 slot, OrderStatus status, uint256 amount, uint256 body) internal {
         uint256 order = (body << BODY_SHIFT) | (amount << AMOUNT_SHIFT) | uint256(status);
         assembly ("memory-safe") {
@@ -82,6 +87,7 @@ abstract contract PointsSpending is PointsLots {
         }
     }
 
+    // slither-disable-next-line assembly // the comment at the block says what it does and what bounds it
     function _order(address account, bytes32 ref)
         internal
         view
@@ -94,4 +100,6 @@ abstract contract PointsSpending is PointsLots {
         }
         return (OrderStatus(uint8(order)), uint48(order >> AMOUNT_SHIFT), order >> BODY_SHIFT);
     }
+
+    // slither-disable-end timestamp
 }

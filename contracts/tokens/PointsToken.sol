@@ -23,6 +23,8 @@ import {PointsIssuing} from "./PointsIssuing.sol";
 /// @notice See IPointsToken for what it promises and whom it trusts. Here are the exchange's entry points (ERC-7802 and
 /// its lot-carrying form) and the way from a managed account to a member's own wallet.
 contract PointsToken is PointsIssuing, PointsHolding, IERC7802 {
+    // slither-disable-start timestamp // lots live by block time in epochs of a day or more
+
     /// @param name_ Name of the points, at most 31 bytes: it is also the EIP-712 domain's name.
     /// @param symbol_ Ticker of the points.
     /// @param terms_ What the programme promises; all but the supply cap are final.
@@ -124,4 +126,6 @@ contract PointsToken is PointsIssuing, PointsHolding, IERC7802 {
         }
         if (amount == 0) revert InvalidAmount(amount);
     }
+
+    // slither-disable-end timestamp
 }

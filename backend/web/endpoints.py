@@ -1,0 +1,172 @@
+"""The member page and what belongs to it. Pages read; every change goes through the API."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from urllib.parse import urljoin
+
+from fastapi import APIRouter, Request
+from fastapi.responses import FileResponse, HTMLResponse, PlainTextResponse, RedirectResponse, Response
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from backend.auth.endpoints import set_session_cookie
+from backend.auth.errors import LinkInvalidError
+from backend.auth.policies import Policy, allow
+from backend.auth.sessions import SESSION_COOKIE
+from backend.chain.errors import ChainError
+from backend.chain.points_token import selector
+from backend.context import AppContext
+from backend.hexes import address_text
+from backend.programmes.models import Programme
+from backend.web import pages
+from backend.web.brands import stylesheet
+from backend.web.explorer import transaction_view
+from backend.web.views import MemberView, member_view, newest_block
+
+router = APIRouter(include_in_schema=False)
+_PUBLIC = Policy(public=True)
+_HASH = re.compile(r"0x[0-9a-f]{64}")
+_LOTS_OF = "0x" + selector("lotsOf(address)").hex()
+
+
+def _context(request: Request) -> AppContext:
+    context: AppContext = request.app.state.context
+    return context
+
+
+def _programmes(session: Session) -> list[Programme]:
+    return list(session.scalars(select(Programme).order_by(Programme.id)))
+
+
+def _member_id(request: Request) -> str | None:
+    """Whose session the cookie carries; None without one that is valid."""
+    text = request.cookies.get(SESSION_COOKIE)
+    if text is None:
+        return None
+    try:
+        return _context(request).tokens.read_session(text).member_id
+    except LinkInvalidError:
+        return None
+
+
+@router.get("/")
+@allow(_PUBLIC)
+def landing(request: Request) -> HTMLResponse:
+    """What is running here."""
+    context = _context(request)
+    with context.sessions() as session:
+        programmes = _programmes(session)
+        chains = {each.chain_id: newest_block(session, each.chain_id) for each in programmes}
+    values = {"programmes": programmes, "chains": chains, "samples": _samples(context.settings.sample_links_path)}
+    return pages.page(context.settings, "landing.html", values)
+
+
+def _samples(path: Path | None) -> list[dict[str, str]]:
+    """Links to sample members that a demonstration left: a JSON list of {"label", "url"}."""
+    if path is None or not path.exists():
+        return []
+    entries = json.loads(path.read_text())
+    return [{"label": str(each["label"]), "url": str(each["url"])} for each in entries]
+
+
+@router.get("/m/{token}")
+@allow(_PUBLIC)
+def open_link(token: str, request: Request) -> Response:
+    """Signs the member of a brand's link in."""
+    context = _context(request)
+    try:
+        member_id = context.tokens.read_link(token).member_id
+    except LinkInvalidError:
+        return pages.page(context.settings, "link_problem.html", {}, 410)
+    response = RedirectResponse("/me", 303, pages.headers(context.settings))
+    session = context.tokens.issue_session(member_id)
+    set_session_cookie(response, session, context.settings.public_url.startswith("https://"))
+    return response
+
+
+@router.get("/me")
+@allow(_PUBLIC)
+def member_page(request: Request) -> HTMLResponse:
+    """The member's points."""
+    context = _context(request)
+    member_id = _member_id(request)
+    if member_id is None:
+        return pages.page(context.settings, "sign_in.html", {}, 401)
+    with context.sessions() as session:
+        view = member_view(session, member_id)
+    explorer = context.settings.explorer_url
+    values = {
+        "member": view,
+        "rpc_url": context.settings.public_rpc_url,
+        "check": _check_data(view, context.settings.public_rpc_url),
+        "transaction_url": (lambda text: f"/tx/{text}")
+        if explorer is None
+        else (lambda text: urljoin(explorer.rstrip("/") + "/", f"tx/{text}")),
+    }
+    return pages.page(context.settings, "member.html", values)
+
+
+def _check_data(view: MemberView, rpc_url: str | None) -> dict[str, object]:
+    """What the browser compares with the chain."""
+    programmes = [
+        {
+            "slug": each.slug,
+            "token": each.token,
+            "chainId": each.chain.chain_id,
+            "block": each.chain.number,
+            "accounts": each.accounts,
+            "lots": [{"account": lot.account, "epoch": lot.epoch, "points": lot.points} for lot in each.lots],
+        }
+        for each in view.programmes
+    ]
+    return {"rpcUrl": rpc_url, "lotsOf": _LOTS_OF, "programmes": programmes}
+
+
+@router.post("/sign-out")
+@allow(Policy(public=True, keyless=True))
+def sign_out(request: Request) -> RedirectResponse:
+    """Ends the member's session in this browser."""
+    response = RedirectResponse("/me", 303, pages.headers(_context(request).settings))
+    response.delete_cookie(SESSION_COOKIE, httponly=True, samesite="lax")
+    return response
+
+
+@router.get("/tx/{transaction_hash}")
+@allow(_PUBLIC)
+def transaction_page(transaction_hash: str, request: Request) -> HTMLResponse:
+    """One transaction, as the chain has it."""
+    context = _context(request)
+    with context.sessions() as session:
+        names = {address_text(each.token).lower(): f"{each.name} points" for each in _programmes(session)}
+    if not _HASH.fullmatch(transaction_hash):
+        return pages.page(context.settings, "no_transaction.html", {"reason": "unknown"}, 404)
+    try:
+        view = transaction_view(context.chain, transaction_hash, names)
+    except ChainError:
+        return pages.page(context.settings, "no_transaction.html", {"reason": "unreachable"}, 503)
+    if view is None:
+        return pages.page(context.settings, "no_transaction.html", {"reason": "unknown"}, 404)
+    return pages.page(context.settings, "transaction.html", {"transaction": view})
+
+
+@router.get("/brands.css")
+@allow(_PUBLIC)
+def brands(request: Request) -> PlainTextResponse:
+    """The programmes' colours."""
+    with _context(request).sessions() as session:
+        text = stylesheet([(each.slug, each.colour) for each in _programmes(session)])
+    return PlainTextResponse(text, media_type="text/css", headers={"Cache-Control": "max-age=300"})
+
+
+@router.get("/static/{name}")
+@allow(_PUBLIC)
+def static_file(name: str) -> Response:
+    """Style sheet, scripts and icon."""
+    media_type = pages.MEDIA_TYPES.get(name)
+    if media_type is None:
+        return PlainTextResponse("There is no such file.", 404)
+    headers = {"Cache-Control": "public, max-age=31536000, immutable", "X-Content-Type-Options": "nosniff"}
+    return FileResponse(str(pages.STATIC / name), media_type=media_type, headers=headers)

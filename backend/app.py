@@ -16,6 +16,7 @@ from backend.errors import Problem
 from backend.handlers import install_handlers
 from backend.logging import configure_logging
 from backend.members import endpoints as members
+from backend.members import wallet_endpoints as wallets
 from backend.middleware import RequestObserver
 from backend.points import endpoints as points
 from backend.programmes import endpoints as programmes
@@ -63,7 +64,14 @@ def create_app(settings: Settings) -> FastAPI:
 
 def _version_one() -> APIRouter:
     root = APIRouter(prefix="/v1")
-    for router in [*auth.routers, programmes.router, *members.routers, *points.routers]:
+    for router in [
+        *auth.routers,
+        programmes.router,
+        members.router,
+        wallets.members,
+        wallets.sessions,
+        *points.routers,
+    ]:
         root.include_router(router)
     return root
 

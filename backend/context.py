@@ -29,6 +29,7 @@ class AppContext:
     chain: ChainClient
     operations: OperationWatcher
     event_lane: EventLane
+    sign_in_limiter: RateLimiter
     callers: CallerCache = field(default_factory=CallerCache)
 
     @classmethod
@@ -44,6 +45,7 @@ class AppContext:
             chain=ChainClient(settings.rpc_urls, timeout_seconds=5.0, attempts=2),
             operations=OperationWatcher(settings.database_url),
             event_lane=EventLane(settings.database_url),
+            sign_in_limiter=RateLimiter(per_second=1, burst=30),
         )
 
     async def open(self) -> None:

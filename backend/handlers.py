@@ -5,11 +5,11 @@ from __future__ import annotations
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DataError, IntegrityError, OperationalError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
-from backend.errors import InterpointsError, UnavailableError, problem
+from backend.errors import ConflictError, InterpointsError, InvalidRequestError, UnavailableError, problem
 
 log = structlog.get_logger(__name__)
 MEDIA_TYPE = "application/problem+json"
@@ -67,6 +67,18 @@ def _on_database(request: Request, error: Exception) -> JSONResponse:
     )
 
 
+def _on_data(request: Request, error: Exception) -> JSONResponse:
+    log.info("refused_by_database", exc_info=error)
+    return _on_known(request, InvalidRequestError("A value holds a character or number that cannot be stored."))
+
+
+def _on_collision(request: Request, error: Exception) -> JSONResponse:
+    log.info("collision", exc_info=error)
+    return _on_known(
+        request, ConflictError("Another request got there first; try again with the same Idempotency-Key.")
+    )
+
+
 def _on_unknown(request: Request, error: Exception) -> JSONResponse:
     log.error("unexpected_error", exc_info=error)
     detail = "The request was not carried out. Tell us its id and we find out what happened."
@@ -79,4 +91,6 @@ def install_handlers(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _on_invalid)
     app.add_exception_handler(HTTPException, _on_http)
     app.add_exception_handler(OperationalError, _on_database)
+    app.add_exception_handler(DataError, _on_data)
+    app.add_exception_handler(IntegrityError, _on_collision)
     app.add_exception_handler(Exception, _on_unknown)

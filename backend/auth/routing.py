@@ -138,3 +138,18 @@ ContextDep = Annotated[AppContext, Depends(_context)]
 """What the application holds."""
 RequestIdDep = Annotated[str, Depends(_request_id)]
 """The id that goes with the request to the chain."""
+
+
+async def admit(request: Request, policy: Policy) -> Caller:
+    """Says who asks and whether they may, for endpoints that open no transaction of their own."""
+    context: AppContext = request.app.state.context
+
+    def check() -> Caller:
+        unit = UnitOfWork(context, policy, facts_of(request, b""))
+        try:
+            unit.admit()
+        finally:
+            unit.session.close()
+        return unit.caller
+
+    return await run_in_threadpool(check)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 from pydantic import ValidationError
 from sqlalchemy.orm import Session
 
@@ -131,6 +131,3 @@ def create_link(
     token = context.tokens.issue_link(member_id, body.valid_seconds)
     url = f"{context.settings.public_url.rstrip('/')}/m/{token.text}"
     return LinkRead(url=url, link_token=token.text, expires_at=token.expires_at)
-
-
-routers: list[APIRouter] = [router]

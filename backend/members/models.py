@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import ForeignKey, Index, LargeBinary, String, UniqueConstraint
+from sqlalchemy import ForeignKey, Index, LargeBinary, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from backend.database import Address, Base, PublicId, Time
@@ -30,6 +30,7 @@ class Enrolment(Base):
         UniqueConstraint("programme_id", "member_id"),
         UniqueConstraint("programme_id", "managed_account"),
         Index("ix_enrolments_account", "account"),
+        Index("ix_enrolments_wallet", "wallet", postgresql_where=text("wallet IS NOT NULL")),
     )
 
     id: Mapped[PublicId]  # enr_
@@ -47,12 +48,16 @@ class Enrolment(Base):
 
 
 class SignInChallenge(Base):
-    """A nonce handed out for Sign-In with Ethereum (EIP-4361); used once."""
+    """A nonce handed out for Sign-In with Ethereum (EIP-4361); used once, within minutes."""
 
     __tablename__ = "sign_in_challenges"
 
     nonce: Mapped[str] = mapped_column(String(32), primary_key=True)
+    address: Mapped[Address]
+    """The wallet it was handed out for."""
     member_id: Mapped[str | None] = mapped_column(ForeignKey("members.id"))
-    enrolment_id: Mapped[str | None] = mapped_column(ForeignKey("enrolments.id"))
+    """Who wants to link it; empty when somebody signs in with a wallet that is linked."""
+    programme_id: Mapped[str | None] = mapped_column(ForeignKey("programmes.id"))
+    """The only programme to link it in; empty for all of the member's."""
     expires_at: Mapped[Time]
     used_at: Mapped[Time | None]

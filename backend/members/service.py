@@ -62,11 +62,10 @@ def _insert(session: Session, requests: Sequence[EnrolmentRequest]) -> None:
     for member_id in named:
         repository.get_member(session, member_id)
     rows = []
-    members = []
+    members: list[dict[str, object]] = []
     for request in requests:
-        member_id = request.member_id
-        if member_id is None:
-            member_id = new_id("mem")
+        member_id = request.member_id or new_id("mem")
+        if request.member_id is None:
             members.append({"id": member_id, "created_at": now})
         rows.append(_row(request, member_id) | {"joined_at": now})
     if members:

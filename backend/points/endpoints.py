@@ -4,7 +4,21 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from backend.points import event_endpoints, upload_endpoints
+from backend.points import (
+    event_endpoints,
+    member_endpoints,
+    operation_endpoints,
+    redemption_endpoints,
+    return_endpoints,
+    upload_endpoints,
+)
 
-routers: list[APIRouter] = [upload_endpoints.router, event_endpoints.router]
+routers: list[APIRouter] = [
+    upload_endpoints.router,  # before events, whose ids would match `uploads`
+    event_endpoints.router,
+    return_endpoints.router,
+    member_endpoints.router,
+    redemption_endpoints.router,
+    operation_endpoints.router,
+]
 """Included by the application in this order."""

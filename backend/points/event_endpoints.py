@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 
 from fastapi import Request, Response
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse
@@ -68,7 +69,11 @@ async def create_event(body: EventCreate, request: Request, context: ContextDep)
         if answer is not None:
             location = f"/v1/events/evt_{answer.event_number}"
             return Response(answer.body, 201, {"location": location}, media_type="application/json")
-    return await run_in_threadpool(_ordinary_way, context, facts, body)
+    try:
+        return await run_in_threadpool(_ordinary_way, context, facts, body)
+    except IntegrityError:
+        # Another process's quick way committed the same key meanwhile: now it is there to be replayed.
+        return await run_in_threadpool(_ordinary_way, context, facts, body)
 
 
 def _lane_event(caller: Caller, facts: RequestFacts, body: EventCreate) -> LaneEvent | None:

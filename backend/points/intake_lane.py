@@ -125,7 +125,7 @@ class EventLane:
     def __init__(self, database_url: str) -> None:
         self._url = plain_url(database_url)
         self._waiting: deque[_Waiting] = deque()
-        self._keys: set[tuple[str, str]] = set()
+        self._under_way: dict[tuple[str, str], asyncio.Future[LaneAnswer | None]] = {}
         self._filled = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -147,16 +147,20 @@ class EventLane:
     async def commit(self, event: LaneEvent) -> LaneAnswer | None:
         """Commits an event with others. None: it was not taken, and nothing of it was written or it is not known."""
         request = (event["owner"], event["key"])
-        if request in self._keys or len(self._waiting) >= MAX_WAITING:
+        if request in self._under_way:
+            # The same key again: once the first is committed, the ordinary way replays or refuses.
+            await asyncio.wait([self._under_way[request]])
+            return None
+        if len(self._waiting) >= MAX_WAITING:
             return None
         waiting = _Waiting(event, asyncio.get_running_loop().create_future())
-        self._keys.add(request)
+        self._under_way[request] = waiting.answer
         self._waiting.append(waiting)
         self._filled.set()
         try:
             return await waiting.answer
         finally:
-            self._keys.discard(request)
+            self._under_way.pop(request, None)
 
     async def _run(self) -> None:
         connection: Connection | None = None

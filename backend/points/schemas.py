@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AwareDatetime, BaseModel, Field, model_validator
+from pydantic import AwareDatetime, BaseModel, Field, JsonValue, model_validator
 
+from backend.hexes import AddressText, HashText
 from backend.members.schemas import IdText, Reference
 from backend.money import Money
 
@@ -19,6 +20,13 @@ Mode = Literal["commit", "dry_run"]
 PositivePoints = Annotated[int, Field(gt=0, lt=1 << 48, strict=True)]
 """A number of points."""
 AccrualState = Literal["pending", "batched", "credited", "final", "reversed", "netted", "none"]
+
+
+RedemptionState = Literal[
+    "reserving", "reserved", "capturing", "releasing", "released", "redeeming", "redeemed", "failed"
+]
+OperationState = Literal["pending", "sent", "mined", "final", "failed"]
+ReturnState = Literal["waiting", "clawing_back", "settled"]
 
 
 class EventCreate(BaseModel):
@@ -108,3 +116,194 @@ class RejectionRead(BaseModel):
     reference: str
     reason: str = Field(description="Stable code, such as unknown_member")
     detail: str
+
+
+class LotRead(BaseModel):
+    """Points that share one expiry."""
+
+    epoch: int
+    points: int
+    expires_at: datetime = Field(description="From this moment (chain time) they are worth nothing")
+
+
+class HoldTerms(BaseModel):
+    """Asks to reserve points instead of spending them at once."""
+
+    expires_in_seconds: int = Field(gt=0, le=90 * 86_400, description="How long (chain time) they stay reserved")
+
+
+class SignedOrder(BaseModel):
+    """A wallet's signature of the typed data that POST /v1/redemptions/orders gave."""
+
+    ref: HashText
+    deadline: int = Field(ge=0, lt=1 << 48, description="As in the typed data, Unix seconds")
+    hold_deadline: int | None = Field(default=None, ge=0, lt=1 << 48, description="As in the typed data of a hold")
+    signature: str = Field(pattern=r"^0x([0-9a-fA-F]{2})+$", max_length=8194, description="EIP-712; EOA or ERC-1271")
+
+
+class SpendCreate(BaseModel):
+    """Who spends how much."""
+
+    programme_id: IdText | None = Field(default=None, description="Required for the operator")
+    member_reference: Reference | None = Field(default=None, description="The brand's customer number; or `member_id`")
+    member_id: IdText | None = Field(default=None, description="Our member id; or `member_reference`")
+    points: PositivePoints
+    hold: HoldTerms | None = Field(default=None, description="Reserve now, capture or release later")
+
+    @model_validator(mode="after")
+    def _one_member(self) -> Self:
+        if (self.member_reference is None) == (self.member_id is None):
+            raise ValueError("give either `member_reference` or `member_id`")
+        return self
+
+
+class RedemptionCreate(SpendCreate):
+    """Spends points, or reserves them."""
+
+    reference: Reference = Field(description="The brand's own number of the redemption")
+    order: SignedOrder | None = Field(default=None, description="Required when the member has linked a wallet")
+    mode: Mode = "commit"
+
+
+class OrderCreate(SpendCreate):
+    """Asks for what a wallet has to sign."""
+
+    valid_seconds: int = Field(
+        default=900, ge=1, le=86_400, description="How long the order can be relayed (chain time)"
+    )
+
+
+class OrderRead(BaseModel):
+    """What the wallet has to sign, and what to send with the signature."""
+
+    ref: HashText
+    deadline: int
+    hold_deadline: int | None
+    account: AddressText
+    typed_data: dict[str, JsonValue] = Field(description="For eth_signTypedData_v4")
+
+
+class DryRunRedemption(BaseModel):
+    """What a redemption would do; nothing is written."""
+
+    mode: Literal["dry_run"] = "dry_run"
+    possible: bool
+    available_points: int
+    lots: list[LotRead] = Field(description="The lots that would be used, earliest first")
+
+
+class RedemptionRead(BaseModel):
+    """Points spent or reserved.
+
+    Immediate: *redeeming*, *redeemed* or *failed*. By way of a hold: *reserving*, *reserved*, then *capturing*,
+    *redeemed* or *releasing*, *released*; or *failed*.
+    """
+
+    id: str
+    programme_id: str
+    member_id: str
+    reference: str
+    points: int = Field(description="Spent or reserved")
+    captured_points: int | None = Field(description="Of a hold: what was captured")
+    refunded_points: int = Field(description="Given back or on its way back")
+    state: RedemptionState
+    account: AddressText
+    ref: HashText = Field(description="The redemption's ref on chain")
+    hold_deadline: datetime | None
+    lots: list[LotRead] | None = Field(description="What was spent, once the chain has done it")
+    operation_id: str = Field(description="The latest operation")
+    created_at: datetime
+
+
+class CaptureCreate(BaseModel):
+    """Spends reserved points; the rest goes back."""
+
+    points: PositivePoints | None = Field(default=None, description="How many; all when left out")
+
+
+class RefundCreate(BaseModel):
+    """Gives spent points back, in part or whole; as often as wanted until all are given back."""
+
+    reference: Reference = Field(description="The brand's own number of the refund")
+    points: PositivePoints
+
+
+class RefundRead(BaseModel):
+    """Spent points given back into their original lots, latest-expiring first."""
+
+    id: str
+    redemption_id: str
+    reference: str
+    points: int
+    expired_points: int | None = Field(description="Of them came too late, because their lot had expired; once mined")
+    state: OperationState
+    operation_id: str
+    created_at: datetime
+
+
+class OperationRead(BaseModel):
+    """Something the chain was asked to do: *pending*, *sent*, *mined*, *final*; or *failed*, once that is certain."""
+
+    id: str
+    programme_id: str | None
+    kind: str
+    subject: str | None = Field(description="Id of what it is about")
+    state: OperationState
+    error_code: str | None = Field(description="The contract's error, or ours")
+    error_detail: str | None
+    transaction_hash: HashText | None
+    block_number: int | None
+    created_at: datetime
+    updated_at: datetime
+
+
+class ReturnCreate(BaseModel):
+    """Goods brought back."""
+
+    reference: Reference = Field(description="The brand's own number of the return")
+    value: Money = Field(description="What of the purchase's value is given back to the customer")
+
+
+class ReturnRead(BaseModel):
+    """A return and what became of its points.
+
+    *waiting* until the credit is mined, *clawing_back* while the chain works, *settled* when nothing can change.
+    """
+
+    id: str
+    event_id: str
+    reference: str
+    value: Money
+    points: int = Field(description="Points that the returned part had earned")
+    reversed_points: int = Field(description="Taken back before they reached the chain")
+    clawback_points: int = Field(description="Asked of the chain")
+    taken_points: int | None = Field(description="What the chain took; null until that is final")
+    forgiven_points: int = Field(description="Stay with the member, because the clawback window had closed")
+    shortfall_points: int | None = Field(description="Netted from later earnings; null until that is final")
+    state: ReturnState
+    outcome: str = Field(description="The same in a sentence")
+    operation_id: str | None
+    created_at: datetime
+
+
+class ReceiptRead(BaseModel):
+    """Proof that a purchase was credited: OpenZeppelin StandardMerkleTree, leaf types address, uint256, bytes32.
+
+    `event_hash` is keccak256 of the 16 bytes `salt` and the event's reference; `root` is the batch id on chain.
+    """
+
+    event_id: str
+    chain_id: int
+    token: AddressText
+    account: AddressText
+    points: int = Field(description="Credited for this event")
+    reference: str
+    salt: str
+    event_hash: HashText
+    leaf: HashText
+    proof: list[HashText]
+    root: HashText
+    batch_id: str
+    operation_id: str
+    transaction_hash: HashText | None
+    block_number: int | None

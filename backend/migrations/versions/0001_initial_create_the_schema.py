@@ -189,6 +189,9 @@ def upgrade() -> None:
     )
     op.create_index("ix_enrolments_account", "enrolments", ["account"], unique=False)
     op.create_index(op.f("ix_enrolments_member_id"), "enrolments", ["member_id"], unique=False)
+    op.create_index(
+        "ix_enrolments_wallet", "enrolments", ["wallet"], unique=False, postgresql_where=sa.text("wallet IS NOT NULL")
+    )
     op.create_table(
         "operations",
         sa.Column("id", sa.String(length=40), nullable=False),
@@ -211,6 +214,24 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_operations_programme_id"), "operations", ["programme_id"], unique=False)
     op.create_index("ix_operations_subject", "operations", ["subject"], unique=False)
+    op.create_table(
+        "sign_in_challenges",
+        sa.Column("nonce", sa.String(length=32), nullable=False),
+        sa.Column("address", sa.LargeBinary(length=20), nullable=False),
+        sa.Column("member_id", sa.String(length=40), nullable=True),
+        sa.Column("programme_id", sa.String(length=40), nullable=True),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("used_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["member_id"],
+            ["members.id"],
+        ),
+        sa.ForeignKeyConstraint(
+            ["programme_id"],
+            ["programmes.id"],
+        ),
+        sa.PrimaryKeyConstraint("nonce"),
+    )
     op.create_table(
         "uploads",
         sa.Column("id", sa.String(length=40), nullable=False),
@@ -328,18 +349,18 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index(
-        "ix_outbox_open",
-        "outbox",
-        ["chain_id", "signer", "id"],
-        unique=False,
-        postgresql_where=sa.text("state IN ('queued','sent','mined')"),
-    )
-    op.create_index(
         "ix_outbox_nonce",
         "outbox",
         ["chain_id", "signer", "nonce"],
         unique=True,
         postgresql_where=sa.text("nonce IS NOT NULL"),
+    )
+    op.create_index(
+        "ix_outbox_open",
+        "outbox",
+        ["chain_id", "signer", "id"],
+        unique=False,
+        postgresql_where=sa.text("state IN ('queued','sent','mined')"),
     )
     op.create_index(op.f("ix_outbox_operation_id"), "outbox", ["operation_id"], unique=False)
     op.create_table(
@@ -377,23 +398,6 @@ def upgrade() -> None:
     )
     op.create_index("ix_redemptions_enrolment", "redemptions", ["enrolment_id"], unique=False)
     op.create_index("ix_redemptions_ref", "redemptions", ["ref"], unique=False)
-    op.create_table(
-        "sign_in_challenges",
-        sa.Column("nonce", sa.String(length=32), nullable=False),
-        sa.Column("member_id", sa.String(length=40), nullable=True),
-        sa.Column("enrolment_id", sa.String(length=40), nullable=True),
-        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("used_at", sa.DateTime(timezone=True), nullable=True),
-        sa.ForeignKeyConstraint(
-            ["enrolment_id"],
-            ["enrolments.id"],
-        ),
-        sa.ForeignKeyConstraint(
-            ["member_id"],
-            ["members.id"],
-        ),
-        sa.PrimaryKeyConstraint("nonce"),
-    )
     op.create_table(
         "accruals",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
@@ -578,13 +582,12 @@ def downgrade() -> None:
     op.drop_index("ix_accruals_enrolment", table_name="accruals")
     op.drop_index("ix_accruals_batch", table_name="accruals", postgresql_where=sa.text("batch_id IS NOT NULL"))
     op.drop_table("accruals")
-    op.drop_table("sign_in_challenges")
     op.drop_index("ix_redemptions_ref", table_name="redemptions")
     op.drop_index("ix_redemptions_enrolment", table_name="redemptions")
     op.drop_table("redemptions")
-    op.drop_index("ix_outbox_nonce", table_name="outbox", postgresql_where=sa.text("nonce IS NOT NULL"))
     op.drop_index(op.f("ix_outbox_operation_id"), table_name="outbox")
     op.drop_index("ix_outbox_open", table_name="outbox", postgresql_where=sa.text("state IN ('queued','sent','mined')"))
+    op.drop_index("ix_outbox_nonce", table_name="outbox", postgresql_where=sa.text("nonce IS NOT NULL"))
     op.drop_table("outbox")
     op.drop_index("ix_intake_rows_upload", table_name="intake_rows")
     op.drop_table("intake_rows")
@@ -595,9 +598,11 @@ def downgrade() -> None:
     op.drop_table("batches")
     op.drop_index("ix_uploads_open", table_name="uploads", postgresql_where=sa.text("completed_at IS NULL"))
     op.drop_table("uploads")
+    op.drop_table("sign_in_challenges")
     op.drop_index("ix_operations_subject", table_name="operations")
     op.drop_index(op.f("ix_operations_programme_id"), table_name="operations")
     op.drop_table("operations")
+    op.drop_index("ix_enrolments_wallet", table_name="enrolments", postgresql_where=sa.text("wallet IS NOT NULL"))
     op.drop_index(op.f("ix_enrolments_member_id"), table_name="enrolments")
     op.drop_index("ix_enrolments_account", table_name="enrolments")
     op.drop_table("enrolments")

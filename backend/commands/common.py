@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, TypeVar
@@ -28,7 +29,7 @@ LOCAL_STATE = Path(".interpoints/stack")
 LOCAL_ENVIRONMENT = LOCAL_STATE / "environment"
 """Settings of the local stack; `interpoints up` writes them."""
 
-output = Console(highlight=False, soft_wrap=True)
+output = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 500)
 """For results."""
 notes = Console(stderr=True, highlight=False, soft_wrap=True)
 """For everything else."""

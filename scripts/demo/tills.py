@@ -56,6 +56,7 @@ class Tills:
             "programme_id": self.programme_ids[coupon.programme],
             "member_reference": coupon.household,
         }
+        body["reference"] = coupon.reference
         question: dict[str, Json] = {"points": COUPON_POINTS, "mode": "dry_run"}
         examined = self.api.post("/v1/redemptions", body | question, f"examine-{coupon.reference}")
         available = examined["available_points"]
@@ -68,7 +69,7 @@ class Tills:
         number = self.redemptions
         holds = number % 4 in {1, 3} or number % 11 == 5
         terms: dict[str, Json] = {"hold": {"expires_in_seconds": HOLD_SECONDS}} if holds else {}
-        order: dict[str, Json] = {"reference": coupon.reference, "points": points}
+        order: dict[str, Json] = {"points": points}
         made = self.api.post("/v1/redemptions", body | order | terms, coupon.reference)
         identifier = str(made["id"])
         spent = points

@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+
+import httpx
+import psutil
+
+from tests.integration.stack.conftest import ROOT, Starter, Up, wait_for
+
+PORTS = ("--port", "0", "--chain-port", "0")
+
+
+def _ready(up: Up) -> bool:
+    url = up.environment()["INTERPOINTS_PUBLIC_URL"]
+    try:
+        return httpx.get(f"{url}/ready", timeout=5).status_code == 200
+    except httpx.HTTPError:
+        return False
+
+
+def _run(up: Up, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "backend.cli", *arguments, "--env-file", str(up.state / "environment")]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+
+
+def _pids(up: Up) -> dict[str, int]:
+    return {each["name"]: each["pid"] for each in json.loads((up.state / "processes.json").read_text())}
+
+
+def test_up__serves_keeps_its_state_and_leaves_nothing_running(starter: Starter) -> None:
+    up = starter.start(*PORTS)
+    up.wait_until_up()
+    wait_for(lambda: _ready(up), 30, "readiness")
+    enrolled = _run(up, "member", "enrol", "c-1", "--programme", "example")
+    assert enrolled.returncode == 0, enrolled.stderr
+    member = enrolled.stdout.strip()
+    assert "/m/" in _run(up, "member", "link", member).stdout
+    pids = _pids(up)
+    assert set(pids) == {"chain", "api", "worker-1", "worker-2"}
+    assert up.stop() == 0
+    assert not any(psutil.pid_exists(pid) for pid in pids.values())
+    assert not (up.state / "postgres" / "postmaster.pid").exists()
+
+    # A machine that lost power leaves such a file, and another program may have got the number since.
+    lock = up.state / "postgres" / "postmaster.pid"
+    lock.write_text(f"{os.getpid()}\n{lock.parent}\n1500000000\n5432\n{lock.parent}\n\n  5432001  0\nready   \n")
+    again = starter.start(*PORTS)
+    again.wait_until_up()
+    wait_for(lambda: _ready(again), 30, "readiness")
+    assert member in _run(again, "member", "list", "--programme", "example").stdout
+    assert again.stop() == 0
+
+
+def test_killed_run__is_cleared_up_by_the_next_and_a_running_one_is_left_alone(starter: Starter) -> None:
+    up = starter.start(*PORTS)
+    up.wait_until_up()
+    left = _pids(up)
+    second = starter.start(*PORTS)
+    assert second.process.wait(30) == 1
+    assert f"process {up.process.pid}" in second.errors.read_text()
+    assert "Traceback" not in second.errors.read_text()
+    up.kill()
+    assert all(psutil.pid_exists(pid) for pid in left.values())
+
+    again = starter.start(*PORTS)
+    again.wait_until_up()
+    wait_for(lambda: _ready(again), 30, "readiness")
+    assert "ended what a killed run left behind" in again.errors.read_text()
+    assert not any(psutil.pid_exists(pid) for pid in left.values())
+
+
+def test_chain_killed_before_it_could_save__asks_for_a_fresh_start(starter: Starter) -> None:
+    up = starter.start(*PORTS)
+    up.wait_until_up()
+    wait_for(lambda: _ready(up), 30, "readiness")
+    os.kill(_pids(up)["chain"], signal.SIGKILL)
+    assert up.process.wait(60) == 1
+    assert "chain ended with status -9" in up.errors.read_text()
+
+    refused = starter.start(*PORTS)
+    assert refused.process.wait(60) == 1
+    assert "interpoints up --fresh" in refused.errors.read_text()
+    assert "Traceback" not in refused.errors.read_text()
+
+    fresh = starter.start(*PORTS, "--fresh")
+    fresh.wait_until_up()
+
+
+def test_occupied_port__is_named(starter: Starter) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        up = starter.start("--port", str(port), "--chain-port", "0")
+        assert up.process.wait(30) == 1
+    said = up.errors.read_text()
+    assert f"Port {port} of 127.0.0.1 is taken" in said
+    assert "--port" in said
+    assert "Traceback" not in said

@@ -147,6 +147,10 @@ class ExecutionRevertedError(NodeError):
     recoverable = False
 
 
+class OutOfGasError(NodeError):
+    """A call needs more gas than it was given."""
+
+
 class TransactionRefusedError(NodeError):
     """Base of refusals to take a transaction into the pool."""
 
@@ -274,6 +278,7 @@ _TABLE: tuple[tuple[type[NodeError], tuple[str, ...]], ...] = (
             "tip higher than fee cap",
         ),
     ),
+    (OutOfGasError, ("out ?of ?gas", "gas required exceeds")),
     (ExecutionRevertedError, ("execution reverted", "vm execution error", "revert")),
     (RateLimitedError, ("rate limit", "too many requests", "exceeded .*(capacity|quota|compute)", "request limit")),
     (

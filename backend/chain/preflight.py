@@ -9,12 +9,14 @@ from typing import Final, cast
 from eth_utils.address import to_checksum_address
 
 from backend.chain.client import ChainClient, Json, Request
-from backend.chain.errors import ContractRevertedError, ExecutionRevertedError, NodeError
+from backend.chain.errors import ContractRevertedError, ExecutionRevertedError, NodeError, OutOfGasError
 from backend.chain.models import OutboxTransaction
 from backend.chain.reverts import revert_from_text
 
 TRANSACTION_GAS_CAP: Final = 16_777_216
 """EIP-7825: no transaction may ask for more."""
+_MOST_SPARE_GAS: Final = 200_000
+"""Blocks are packed by limit, not by use: large transactions get little to spare."""
 WAITING_FOR_A_PERSON: Final = frozenset({"EnforcedPause", "SupplyCapExceeded", "AccessControlUnauthorizedAccount"})
 """Reverts that end when somebody unpauses, raises the cap or grants the role: the transaction waits for that."""
 
@@ -40,33 +42,44 @@ class Verdict:
 
 
 def preflight(client: ChainClient, rows: Sequence[OutboxTransaction]) -> list[Verdict]:
-    """Estimates each row against the newest block. Errors: `ChainUnavailableError`."""
-    requests = [
-        Request(
-            "eth_estimateGas",
-            (
-                {
-                    "from": to_checksum_address(row.signer),
-                    "to": to_checksum_address(row.target),
-                    "data": "0x" + row.data.hex(),
-                },
-            ),
-        )
-        for row in rows
+    """Tries each row against the newest block. Errors: `ChainUnavailableError`.
+
+    A row that names its gas is run once with that much; only the others are estimated, which runs a call many times.
+    """
+    answers = client.try_batch([_request(row, row.gas_limit) for row in rows])
+    short = [
+        index for index, answer in enumerate(answers) if isinstance(answer, OutOfGasError) and rows[index].gas_limit
     ]
-    return [_verdict(row, answer) for row, answer in zip(rows, client.try_batch(requests), strict=True)]
+    if short:
+        again = client.try_batch([_request(rows[index], None) for index in short])
+        answers = list(answers)
+        for index, answer in zip(short, again, strict=True):
+            answers[index] = answer
+    estimated = {index for index, row in enumerate(rows) if row.gas_limit is None} | set(short)
+    return [_verdict(row, answers[index], index in estimated) for index, row in enumerate(rows)]
 
 
-def _verdict(row: OutboxTransaction, answer: Json | NodeError) -> Verdict:
+def _request(row: OutboxTransaction, gas_limit: int | None) -> Request:
+    call: dict[str, Json] = {
+        "from": to_checksum_address(row.signer),
+        "to": to_checksum_address(row.target),
+        "data": "0x" + row.data.hex(),
+    }
+    if gas_limit is None:
+        return Request("eth_estimateGas", (call,))
+    return Request("eth_call", ({**call, "gas": hex(gas_limit)}, "latest"))
+
+
+def _verdict(row: OutboxTransaction, answer: Json | NodeError, estimated: bool) -> Verdict:
     if isinstance(answer, ExecutionRevertedError):
         return Verdict(row, revert=revert_from_text(answer.data))
     if isinstance(answer, NodeError):
         return Verdict(row, refusal=answer)
-    return Verdict(row, gas=_gas_limit(int(cast("str", answer), 16), row.gas_limit))
+    if not estimated:
+        return Verdict(row, gas=row.gas_limit)
+    return Verdict(row, gas=_with_room(int(cast("str", answer), 16)))
 
 
-def _gas_limit(estimate: int, wanted: int | None) -> int:
-    """The caller's limit if it is enough; otherwise the estimate and room for what is still in flight before it."""
-    if wanted is not None and wanted >= estimate:
-        return min(wanted, TRANSACTION_GAS_CAP)
-    return min(estimate + estimate // 5 + 10_000, TRANSACTION_GAS_CAP)
+def _with_room(estimate: int) -> int:
+    """The estimate and something for what is still in flight before it."""
+    return min(estimate + min(estimate // 5, _MOST_SPARE_GAS) + 10_000, TRANSACTION_GAS_CAP)

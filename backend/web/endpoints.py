@@ -96,6 +96,8 @@ def member_page(request: Request) -> HTMLResponse:
     if member_id is None:
         return pages.page(context.settings, "sign_in.html", {}, 401)
     with context.sessions() as session:
+        # One snapshot: lots and the block that they belong to must not come from two states of the projection.
+        session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
         view = member_view(session, member_id)
     explorer = context.settings.explorer_url
     values = {

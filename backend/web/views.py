@@ -6,17 +6,18 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from sqlalchemy import Row, Select, func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from backend.chain.models import Block, Cursor, LotBalance, LotEntry, Operation
-from backend.chain.points_token import hold_account
+from backend.chain.models import Block, Cursor, Operation
 from backend.hexes import address_text, hex_text
 from backend.members.models import Enrolment
 from backend.members.repository import enrolments_of
-from backend.points.accounts import expires_at, holding_of, live_lots
-from backend.points.models import Accrual, Batch, EarnEvent, Redemption
-from backend.points.repository import owed_points
+from backend.points.accounts import expires_at, live_lots
+from backend.points.balances import accounts_of, read_balance
+from backend.points.history import Movement, list_movements
+from backend.points.models import Accrual, Batch, EarnEvent
+from backend.points.views import BalanceRead
 from backend.programmes.models import Programme
 from backend.web.timeline import Timeline, lay_out
 
@@ -68,7 +69,6 @@ class ProgrammeView:
     lots: list[LotView]
     timeline: Timeline
     total_points: int
-    available_points: int
     locked_points: int
     owed_points: int
     chain: ChainPoint
@@ -127,19 +127,19 @@ def newest_block(session: Session, chain_id: int) -> ChainPoint:
     if cursor is not None:
         query = query.where(Block.number < cursor.next_block)
     row = session.execute(query.order_by(Block.number.desc()).limit(1)).one_or_none()
-    return ChainPoint(chain_id, *(row.tuple() if row else (0, 0)))
+    return ChainPoint(chain_id, 0, 0) if row is None else ChainPoint(chain_id, row.number, row.timestamp)
 
 
 def _programme_view(session: Session, enrolment: Enrolment, programme: Programme) -> ProgrammeView:
     chain = newest_block(session, programme.chain_id)
     lots = [
         LotView(address_text(account), lot.epoch, lot.points, ends, max(0, (ends - chain.timestamp) // 86_400))
-        for account in dict.fromkeys([enrolment.account, enrolment.managed_account])
+        for account in accounts_of(enrolment)
         for lot in live_lots(session, programme, account, chain.timestamp)
         for ends in [expires_at(programme, lot.epoch)]
     ]
     lots.sort(key=lambda lot: lot.expires_at)
-    holding = holding_of(session, programme, enrolment.id, enrolment.account, chain.timestamp)
+    balance = read_balance(session, programme, enrolment) if chain.timestamp else None
     return ProgrammeView(
         slug=programme.slug,
         name=programme.name,
@@ -151,25 +151,17 @@ def _programme_view(session: Session, enrolment: Enrolment, programme: Programme
         lots=lots,
         timeline=lay_out([(lot.expires_at, lot.points) for lot in lots], chain.timestamp),
         total_points=sum(lot.points for lot in lots),
-        available_points=holding.available_points,
-        locked_points=_locked(session, programme, enrolment, chain.timestamp)
-        + min(holding.leaving_points, holding.total_points),
-        owed_points=max(0, owed_points(session, enrolment.id)),
+        locked_points=_locked(balance),
+        owed_points=max(0, balance.shortfall_points) if balance else 0,
         chain=chain,
     )
 
 
-def _locked(session: Session, programme: Programme, enrolment: Enrolment, timestamp: int) -> int:
-    """Live points in the accounts of this enrolment's holds."""
-    query = select(Redemption.account, Redemption.ref).where(
-        Redemption.enrolment_id == enrolment.id, Redemption.reserve_operation_id.is_not(None)
-    )
-    holds = [hold_account(programme.token, account, ref) for account, ref in session.execute(query).tuples()]
-    oldest = timestamp // programme.epoch_length_seconds - programme.validity_epochs
-    total = select(func.coalesce(func.sum(LotBalance.points), 0)).where(
-        LotBalance.token == programme.token, LotBalance.account.in_(holds), LotBalance.epoch >= oldest
-    )
-    return int(session.execute(total).scalar_one()) if holds else 0
+def _locked(balance: BalanceRead | None) -> int:
+    """Points that are set aside, or on their way out."""
+    if balance is None:
+        return 0
+    return balance.locked_points + balance.total_points - balance.available_points
 
 
 def _pending(session: Session, enrolment_ids: Sequence[str]) -> dict[str, list[PendingView]]:
@@ -181,11 +173,11 @@ def _pending(session: Session, enrolment_ids: Sequence[str]) -> dict[str, list[P
         .outerjoin(Batch, Batch.id == Accrual.batch_id)
         .outerjoin(Operation, Operation.id == Batch.operation_id)
         .where(Accrual.enrolment_id.in_(enrolment_ids))
-        .where(Accrual.batch_id.is_(None) | Operation.state.in_(("pending", "sent")))
+        .where(Accrual.batch_id.is_(None) | Operation.state.in_(("pending", "sent", "failed")))
         .order_by(Accrual.matures_at, Accrual.id)
     )
     pending: dict[str, list[PendingView]] = defaultdict(list)
-    for accrual, event, currency, state in session.execute(query).tuples():
+    for accrual, event, currency, state in session.execute(query):
         points = accrual.points - accrual.reversed_points - accrual.netted_points
         if points > 0:
             label = purchase_text(event, currency)
@@ -220,55 +212,29 @@ _TITLES = {
 def _history(
     session: Session, pairs: Sequence[tuple[Enrolment, Programme]], views: Sequence[ProgrammeView]
 ) -> list[MovementView]:
-    by_place: dict[tuple[bytes, bytes], ProgrammeView] = {}
-    for (enrolment, programme), view in zip(pairs, views, strict=True):
-        for account in (enrolment.account, enrolment.managed_account):
-            by_place[programme.token, account] = view
-    if not by_place:
-        return []
-    rows = session.execute(_movements(list(by_place))).all()
-    earned = _earned_from(session, [view.enrolment_id for view in views], [row.ref for row in rows if row.ref])
-    history = []
-    for row in rows:
-        view = by_place[row.token, row.account]
-        counterpart = by_place.get((row.token, row.counterparty))
-        if counterpart is view and row.points < 0:
-            continue  # From the managed account to the member's own wallet: told once, where the points arrive.
-        detail = earned.get((view.enrolment_id, row.ref or b""), "") or _detail(row)
-        timestamp = row.timestamp or 0
-        title = _TITLES.get(row.kind, row.kind.capitalize())
-        transaction = hex_text(row.transaction_hash)
-        history.append(MovementView(view, row.points, title, detail, timestamp, transaction, row.block_number))
-    return history
+    by_token = {programme.token: view for (_, programme), view in zip(pairs, views, strict=True)}
+    movements = list_movements(session, pairs, None, HISTORY_SHOWN)
+    refs = [movement.ref for movement in movements if movement.ref is not None]
+    earned = _earned_from(session, [view.enrolment_id for view in views], refs)
+    return [_movement_view(movement, by_token[movement.token], earned) for movement in movements]
 
 
-_MovementColumns = tuple[bytes, bytes, str, bytes | None, bytes, int, bytes, int | None, int, int]
-
-
-def _movements(places: Sequence[tuple[bytes, bytes]]) -> Select[*_MovementColumns]:
-    """Movements at (token, account), newest first, with their lots summed up."""
-    entry = LotEntry
-    summed = func.sum(entry.points).label("points")
-    conditions = [(entry.token == token) & (entry.account == account) for token, account in places]
-    where = conditions[0]
-    for condition in conditions[1:]:
-        where |= condition
-    columns = (entry.token, entry.account, entry.kind, entry.ref, entry.counterparty, entry.block_number)
-    keys = (*columns, entry.transaction_hash, Block.timestamp, entry.log_index)
-    return (
-        select(*columns, entry.transaction_hash, Block.timestamp, entry.log_index, summed)
-        .outerjoin(Block, (Block.chain_id == entry.chain_id) & (Block.number == entry.block_number))
-        .where(where)
-        .group_by(*keys)
-        .order_by(entry.block_number.desc(), entry.log_index.desc())
-        .limit(HISTORY_SHOWN)
+def _movement_view(movement: Movement, view: ProgrammeView, earned: dict[tuple[str, bytes], str]) -> MovementView:
+    points = sum(movement.points)
+    detail = earned.get((view.enrolment_id, movement.ref or b""), "")
+    if movement.kind == "transfer":
+        detail = f"{'to' if points < 0 else 'from'} {address_text(movement.counterparty)}"
+    if movement.kind == "link":
+        points = sum(each for each in movement.points if each > 0)  # It only changed accounts.
+    return MovementView(
+        programme=view,
+        points=points,
+        title=_TITLES.get(movement.kind, movement.kind.capitalize()),
+        detail=detail,
+        timestamp=movement.timestamp,
+        transaction=hex_text(movement.transaction_hash),
+        block=movement.block_number,
     )
-
-
-def _detail(row: Row[*_MovementColumns]) -> str:
-    if row.kind != "transfer":
-        return ""
-    return f"{'to' if row.points < 0 else 'from'} {address_text(row.counterparty)}"
 
 
 def _earned_from(session: Session, enrolment_ids: Sequence[str], refs: Sequence[bytes]) -> dict[tuple[str, bytes], str]:
@@ -281,6 +247,6 @@ def _earned_from(session: Session, enrolment_ids: Sequence[str], refs: Sequence[
         .where(Accrual.enrolment_id.in_(enrolment_ids), Batch.root.in_(refs))
     )
     texts: dict[tuple[str, bytes], list[str]] = defaultdict(list)
-    for enrolment_id, root, event, currency in session.execute(query).tuples():
+    for enrolment_id, root, event, currency in session.execute(query):
         texts[enrolment_id, root].append(purchase_text(event, currency))
     return {key: each[0] if len(each) == 1 else f"{len(each)} purchases" for key, each in texts.items()}

@@ -1,0 +1,282 @@
+"""A small town: three brands on a real chain, a member of all of them, and the real server with its pages."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import count
+from pathlib import Path
+
+import uvicorn
+from sqlalchemy.orm import Session, sessionmaker
+
+from backend.app import create_app
+from backend.auth.sessions import MemberTokens
+from backend.chain import points_token as pt
+from backend.chain.client import Json
+from backend.chain.deploy import Deployer, ProgrammePlan
+from backend.chain.indexer import Indexer
+from backend.chain.manifest import Manifest, TermsEntry
+from backend.chain.points_token import PointsToken
+from backend.chain.signers import DevSigners
+from backend.chain.submitter import Submitter
+from backend.database import make_engine, make_sessions, transaction
+from backend.members.models import Enrolment
+from backend.members.service import EnrolmentRequest, enrol
+from backend.points.models import Accrual, EarnEvent
+from backend.programmes.repository import find_by_slug
+from backend.programmes.service import ProgrammeProfile, sync_from_manifest
+from backend.settings import Settings
+from tests.support.anvil import DAY, Anvil
+
+START = 1_483_228_800
+"""2017-01-01, in epoch 572 of 30 days."""
+BRANDS = {
+    "supermarket": ("Supermarket", "SUP", "#1d6b4f", 4),
+    "pharmacy": ("Pharmacy", "PHA", "#7a2e6b", 2),
+    "fuel": ("Fuel", "FUEL", "#d9822b", 1),
+}
+"""Name, symbol, colour and validity in epochs, by slug."""
+
+
+@dataclass
+class Town:
+    """The running parts. Members are named by the numbers that their brands give them."""
+
+    chain: Anvil
+    manifest: Manifest
+    sessions: sessionmaker[Session]
+    settings: Settings
+    signers: DevSigners
+
+    def __post_init__(self) -> None:
+        self._refs: Iterator[bytes] = (number.to_bytes(32) for number in count(1))
+        self._indexer = Indexer(self.sessions, self.chain.client, self.manifest)
+        custodian = self.signers.signer(self.signers.addresses()[2])
+        self._submitter = Submitter(self.sessions, self.chain.client, custodian, self.manifest.chain_id)
+        self.chain.automine(False)
+
+    @property
+    def url(self) -> str:
+        """Where the pages are."""
+        return self.settings.public_url
+
+    # ---- people
+
+    def next_number(self) -> int:
+        """A number that nobody has had."""
+        return int.from_bytes(next(self._refs))
+
+    def enrol(self, reference: str, slugs: tuple[str, ...] = tuple(BRANDS)) -> str:
+        """Makes a person a member of brands; answers the member's id."""
+        member_id: str | None = None
+        with transaction(self.sessions) as session:
+            for slug in slugs:
+                programme = find_by_slug(session, slug)
+                assert programme is not None
+                enrolment, _ = enrol(session, EnrolmentRequest(programme, reference, member_id))
+                session.flush()
+                member_id = enrolment.member_id
+        assert member_id is not None
+        return member_id
+
+    def enrolment(self, member_id: str, slug: str) -> Enrolment:
+        """The member's enrolment with a brand."""
+        with self.sessions() as session:
+            programme = find_by_slug(session, slug)
+            assert programme is not None
+            return session.query(Enrolment).filter_by(member_id=member_id, programme_id=programme.id).one()
+
+    def link(self, member_id: str, valid_seconds: int = 3600) -> str:
+        """A signed link of a brand."""
+        return f"{self.url}/m/{MemberTokens(self.settings).issue_link(member_id, valid_seconds).text}"
+
+    # ---- points
+
+    def token(self, slug: str) -> bytes:
+        return self.manifest.programme(slug).token_bytes
+
+    def send(self, sender: int, slug: str, data: bytes) -> None:
+        """Sends calldata to a brand's token from a numbered account of the chain, and mines it."""
+        call: dict[str, Json] = {
+            "from": "0x" + self.signers.addresses()[sender].hex(),
+            "to": "0x" + self.token(slug).hex(),
+            "data": "0x" + data.hex(),
+            "gas": hex(16_000_000),
+        }
+        hash_text = self.chain.rpc("eth_sendTransaction", call)
+        self.chain.rpc("evm_mine")
+        receipt = self.chain.rpc("eth_getTransactionReceipt", hash_text)
+        assert isinstance(receipt, dict)
+        assert receipt["status"] == "0x1"
+
+    def credit(self, member_id: str, slug: str, points: int) -> None:
+        """Issues points, in a batch of one."""
+        account = self.enrolment(member_id, slug).account
+        self.send(1, slug, pt.encode_issue_batch(next(self._refs), [(account, points)]))
+
+    def redeem(self, member_id: str, slug: str, points: int) -> None:
+        """Spends points at the till."""
+        self.send(
+            2, slug, pt.encode_redeem_managed(self.enrolment(member_id, slug).member_key, points, next(self._refs))
+        )
+
+    def refund_last(self, member_id: str, slug: str, points: int) -> None:
+        """Spends points and gives some of them back."""
+        enrolment, ref = self.enrolment(member_id, slug), next(self._refs)
+        reader = PointsToken(self.chain.client, self.token(slug))
+        lots = reader.lots_of(enrolment.account)[:1]
+        spent = [lots[0]._replace(amount=points)]
+        self.send(2, slug, pt.encode_redeem_managed(enrolment.member_key, points, ref))
+        self.send(1, slug, pt.encode_refund(ref, enrolment.account, spent, points // 2))
+
+    def purchase(
+        self, member_id: str, slug: str, amount_minor: int, matures_at: int, location: str = "Store 31"
+    ) -> None:
+        """A purchase whose points are pending."""
+        enrolment = self.enrolment(member_id, slug)
+        when = datetime.fromtimestamp(matures_at, UTC)
+        with transaction(self.sessions) as session:
+            event = EarnEvent(
+                programme_id=enrolment.programme_id,
+                enrolment_id=enrolment.id,
+                reference=next(self._refs).hex()[-12:],
+                kind="purchase",
+                amount_minor=amount_minor,
+                occurred_at=when,
+                location=location,
+            )
+            session.add(event)
+            session.flush()
+            session.add(
+                Accrual(
+                    event_id=event.id,
+                    programme_id=enrolment.programme_id,
+                    enrolment_id=enrolment.id,
+                    points=amount_minor // 100,
+                    matures_at=when,
+                )
+            )
+
+    def index(self) -> None:
+        """Brings the projection up to the head of the chain."""
+        while self._indexer.run_once():
+            pass
+
+    def carry_out(self) -> None:
+        """Sends what the API has asked of the chain, mines it and indexes it."""
+        while self._submitter.run_once():
+            self.chain.mine()
+        self.index()
+
+    def now(self) -> int:
+        """Chain time, Unix seconds."""
+        return int(self.chain.client.block("latest")["timestamp"], 16)
+
+    def live_through_spring(self, member_id: str) -> None:
+        """Gives a member a history: three epochs of points with each brand, some spent, one refund, one expiry near."""
+        self.credit(member_id, "supermarket", 1_240)
+        self.credit(member_id, "pharmacy", 310)
+        self.credit(member_id, "fuel", 96)
+        self.chain.jump(30 * DAY)
+        self.credit(member_id, "supermarket", 860)
+        self.redeem(member_id, "supermarket", 500)
+        self.credit(member_id, "pharmacy", 145)
+        self.credit(member_id, "fuel", 120)
+        self.chain.jump(32 * DAY)
+        self.credit(member_id, "supermarket", 415)
+        self.refund_last(member_id, "supermarket", 200)
+        self.credit(member_id, "fuel", 64)
+        self.purchase(member_id, "supermarket", 4_310, self.now() + 9 * DAY)
+        self.purchase(member_id, "pharmacy", 1_295, self.now() + 12 * DAY)
+        self.chain.mine()
+        self.index()
+
+
+def deploy_brands(chain: Anvil, folder: Path) -> tuple[Manifest, DevSigners]:
+    """Deploys the registry and the three tokens."""
+    signers = DevSigners(chain.client.chain_id())
+    admin, issuer, custodian = signers.addresses()[:3]
+    plans = []
+    for slug, (name, symbol, _, validity) in BRANDS.items():
+        terms = TermsEntry(
+            epoch_length_seconds=30 * DAY,
+            validity_epochs=validity,
+            clawback_epochs=1,
+            supply_cap_points=10**12,
+            transferable=True,
+        )
+        plans.append(
+            ProgrammePlan(slug=slug, name=name, symbol=symbol, terms=terms, issuer=issuer, custodian=custodian)
+        )
+    deployer = Deployer(chain.client, signers.signer(admin))
+    return deployer.deploy(plans, folder / "manifest.json"), signers
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
+@contextmanager
+def serving(settings: Settings) -> Iterator[None]:
+    """The real server, listening."""
+    config = uvicorn.Config(
+        create_app(settings),
+        host="127.0.0.1",
+        port=settings.api_port,
+        log_level="error",
+        ws="none",
+        timeout_graceful_shutdown=1,
+    )
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    deadline = threading.Event()
+    for _ in range(600):
+        if server.started or not thread.is_alive():
+            break
+        deadline.wait(0.05)
+    assert server.started
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        thread.join(20)
+
+
+@contextmanager
+def open_town(database_url: str, folder: Path) -> Iterator[Town]:
+    """A chain, a database and the server, all real."""
+    with Anvil(timestamp=START) as chain:
+        manifest, signers = deploy_brands(chain, folder)
+        port = free_port()
+        settings = Settings.model_validate(
+            {
+                "database_url": database_url,
+                "secret_key": "a secret that only the browser tests know",
+                "manifest_path": folder / "manifest.json",
+                "rpc_urls": [chain.url],
+                "public_rpc_url": chain.url,
+                "public_url": f"http://127.0.0.1:{port}",
+                "api_port": port,
+                "log_level": "ERROR",
+            }
+        )
+        engine = make_engine(database_url)
+        sessions = make_sessions(engine)
+        profiles = {slug: ProgrammeProfile(colour=colour) for slug, (_, _, colour, _) in BRANDS.items()}
+        with transaction(sessions) as session:
+            sync_from_manifest(session, manifest, profiles)
+        town = Town(chain, manifest, sessions, settings, signers)
+        town.index()
+        with serving(settings):
+            yield town
+        engine.dispose()

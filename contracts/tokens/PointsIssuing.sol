@@ -23,7 +23,7 @@ abstract contract PointsIssuing is PointsLots {
         uint256 supplyCap = _authorizeIssuer();
         _useRef(batchId);
         if (credits.length == 0) revert EmptyBatch(batchId);
-        uint256 total = _creditAll(credits, supplyCap);
+        uint256 total = _creditBatch(credits, supplyCap);
         emit BatchIssued(batchId, credits.length, total);
     }
 
@@ -46,32 +46,6 @@ abstract contract PointsIssuing is PointsLots {
             emit Transfer(account, address(0), taken);
         }
         emit PointsClawedBack(ref, account, epoch, amount, taken);
-    }
-
-    // slither-disable-next-line assembly // the comment at the block says what it does and what bounds it
-    function _creditAll(uint256[] calldata credits, uint256 supplyCap) private returns (uint256 total) {
-        (uint256 epoch, uint256 k, uint256 shift) = _currentLane();
-        uint256 next;
-        uint256 end;
-        assembly ("memory-safe") {
-            next := credits.offset
-            end := add(next, shl(5, credits.length))
-        }
-        while (true) {
-            uint256 credited;
-            (next, credited) = _creditPlain(next, end, epoch, k, shift);
-            total += credited;
-            if (next == end) break;
-            uint256 credit;
-            assembly ("memory-safe") {
-                credit := calldataload(next)
-            }
-            uint256 amount = credit & type(uint96).max;
-            _creditCurrent(credit >> 96, amount, epoch, k, shift);
-            total += amount;
-            next += 0x20;
-        }
-        _creditSupplyCurrent(total, epoch, k, shift, supplyCap);
     }
 
     // slither-disable-end timestamp

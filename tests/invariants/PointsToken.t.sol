@@ -137,6 +137,8 @@ contract PointsInvariantsValidity5 is PointsInvariants {
     }
 }
 
+/// @notice Each check walks thirty epochs, so there are fewer runs.
+/// forge-config: default.invariant.runs = 20
 contract PointsInvariantsValidity29 is PointsInvariants {
     function setUp() external {
         _start(29, 20_007);

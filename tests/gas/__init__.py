@@ -1,0 +1,1 @@
+"""Gas of every operation, exactly: a committed table and the test that compares it."""

@@ -64,8 +64,9 @@ def decode_revert(data: bytes) -> ContractRevertedError:
         if item is not None:
             values = decode([part.canonical_type() for part in item.inputs], data[4:])
             arguments = {part.name: _plain(value) for part, value in zip(item.inputs, values, strict=True)}
-            sentence = _SENTENCES.get(item.name, f"The contract refused: {item.name} {arguments}.")
-            return ContractRevertedError(item.name, arguments, sentence.format(**arguments))
+            sentence = _SENTENCES.get(item.name)
+            told = sentence.format(**arguments) if sentence else f"The contract refused: {item.name} {arguments}."
+            return ContractRevertedError(item.name, arguments, told)
         if data[:4] == _STRING_ERROR:
             (text,) = decode(["string"], data[4:])
             return ContractRevertedError("Error", {"message": text}, f"The contract refused: {text}")

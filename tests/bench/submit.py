@@ -12,10 +12,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from eth_account import Account
+from hexbytes import HexBytes
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session, sessionmaker
 from web3 import Web3
 from web3.contract import Contract
+from web3.types import Nonce, TxParams, Wei
 
 from backend.chain.artifacts import load_artifact
 from backend.chain.indexer import Indexer
@@ -97,20 +99,16 @@ def _pipelined(web3: Web3, contract: Contract, mints: int) -> float:
     """The same with a local nonce and no waiting in between."""
     account = Account.from_key(_KEY)
     nonce = web3.eth.get_transaction_count(account.address)
-    fees = {"from": account.address, "gas": 90_000, "maxFeePerGas": 10**11, "maxPriorityFeePerGas": 10**9}
+    fees: TxParams = {"from": account.address, "gas": 90_000, "chainId": 31337}
+    fees |= {"maxFeePerGas": Wei(10**11), "maxPriorityFeePerGas": Wei(10**9)}
     started = time.perf_counter()
-    hash_ = b""
+    hash_ = HexBytes(bytes(32))
     for offset in range(mints):
         call = contract.functions.issue(Web3.to_checksum_address(secrets.token_bytes(20)), 5, secrets.token_bytes(32))
-        signed = account.sign_transaction(call.build_transaction({**fields(fees), "nonce": nonce + offset}))
+        signed = account.sign_transaction(call.build_transaction({**fees, "nonce": Nonce(nonce + offset)}))
         hash_ = web3.eth.send_raw_transaction(signed.raw_transaction)
     web3.eth.wait_for_transaction_receipt(hash_, timeout=120)
     return mints / (time.perf_counter() - started)
-
-
-def fields(fees: dict[str, object]) -> dict[str, object]:
-    """A copy, because web3.py fills it in."""
-    return {**fees, "chainId": 31337}
 
 
 def _peers(deployment: Deployment) -> tuple[float, float]:

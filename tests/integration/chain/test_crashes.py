@@ -48,12 +48,16 @@ CRASH_POINTS = [
 ]
 
 
+def ref(name: str) -> bytes:
+    """A ref that is the same in both twins."""
+    return keccak(text=name)
+
+
 def _ask_for_everything(service: Service) -> None:
     """Every operation there is, with refs that are the same in both twins; some depend on others, one must fail."""
     keys = [keccak(text=f"member {n}") for n in range(6)]
     accounts = [service.account(key) for key in keys]
     credited = [(account, 100 + n) for n, account in enumerate(accounts)]
-    ref = lambda name: keccak(text=name)  # noqa: E731
     service.ask("issue_batch", points_token.encode_issue_batch(ref("batch"), credited))
     for n, key in enumerate(keys[:3]):
         service.ask_redeem(key, 40 + n, ref(f"redeem {n}"))

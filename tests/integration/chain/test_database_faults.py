@@ -18,10 +18,10 @@ from sqlalchemy.orm import Session, sessionmaker
 from backend.chain import points_token
 from backend.chain.errors import SubmitterHaltedError
 from backend.chain.event_types import Lot
-from backend.chain.models import Base, Block, LotBalance, LotEntry, TokenEvent
+from backend.chain.models import Block, LotBalance, LotEntry, TokenEvent
 from backend.chain.rebuild import rebuild_projection
 from backend.chain.restore import NotFinalYetError, resume_signer
-from backend.database import make_engine, make_sessions, transaction
+from backend.database import Base, make_engine, make_sessions, transaction
 from tests.integration.chain.service import Service
 from tests.support.anvil import Anvil, deploy
 

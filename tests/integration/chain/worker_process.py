@@ -43,7 +43,8 @@ def main(database_url: str, rpc_url: str, manifest_path: Path, crash_at: str) ->
     waiter = WorkWaiter(database_url, [OUTBOX, BLOCKS])
     is_open = select(func.count()).select_from(Operation).where(Operation.state.not_in(("final", "failed")))
     while True:
-        for part in (indexer, *submitters):
+        parts: list[Indexer | Submitter] = [indexer, *submitters]
+        for part in parts:
             try:
                 part.run_once()
             except (ChainError, DBAPIError) as error:

@@ -79,7 +79,7 @@ def live_lots(session: Session, programme: Programme, account: bytes, timestamp:
         .where(LotBalance.epoch >= oldest, LotBalance.points > 0)
         .order_by(LotBalance.epoch)
     )
-    return [LotAmount(epoch, points) for epoch, points in session.execute(query).tuples()]
+    return [LotAmount(epoch, points) for epoch, points in session.execute(query)]
 
 
 def leaving_points(session: Session, enrolment_id: str, account: bytes) -> int:

@@ -103,7 +103,7 @@ def _hold_accounts(session: Session, programme: Programme, accounts: Iterable[by
 def _indexed_block(session: Session, programme: Programme, number: int | None) -> At:
     query = select(Block.number, Block.timestamp).where(Block.chain_id == programme.chain_id)
     query = query.order_by(Block.number.desc()).limit(1) if number is None else query.where(Block.number == number)
-    row = session.execute(query).tuples().one_or_none()
+    row = session.execute(query).one_or_none()
     if row is None and number is None:
         raise UnavailableError("No block has been indexed yet. Try again soon.")
     if row is None:
@@ -139,7 +139,7 @@ def _lots(session: Session, programme: Programme, accounts: Iterable[bytes], at:
         .where(LotEntry.block_number <= at.number, LotEntry.epoch >= oldest)
         .group_by(LotEntry.epoch)
     )
-    return _sorted({epoch: int(points) for epoch, points in session.execute(query).tuples()})
+    return _sorted({epoch: int(points) for epoch, points in session.execute(query)})
 
 
 def _sorted(sums: dict[int, int]) -> list[LotAmount]:

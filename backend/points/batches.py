@@ -147,7 +147,7 @@ def _matured(session: Session, programme: Programme, timestamp: int) -> list[_Op
         .limit(MAX_RECEIPTS)
         .with_for_update(of=Accrual, skip_locked=True)
     )
-    return [_Open(*row) for row in session.execute(query).tuples()]
+    return [_Open(*row) for row in session.execute(query)]
 
 
 def _epochs_held(session: Session, programme: Programme, accounts: set[bytes]) -> defaultdict[bytes, list[int]]:
@@ -155,7 +155,7 @@ def _epochs_held(session: Session, programme: Programme, accounts: set[bytes]) -
         LotBalance.token == programme.token, LotBalance.account.in_(accounts)
     )
     held: defaultdict[bytes, list[int]] = defaultdict(list)
-    for account, epoch in session.execute(query).tuples():
+    for account, epoch in session.execute(query):
         held[account].append(epoch)
     return held
 
@@ -167,7 +167,7 @@ def _net(session: Session, chosen: Sequence[_Open]) -> list[_Settled]:
         .where(ShortfallEntry.enrolment_id.in_({accrual.enrolment_id for accrual in chosen}))
         .group_by(ShortfallEntry.enrolment_id)
     )
-    owed = {enrolment_id: int(points) for enrolment_id, points in session.execute(owed_query).tuples()}
+    owed = {enrolment_id: int(points) for enrolment_id, points in session.execute(owed_query)}
     settled = []
     for accrual in chosen:
         kept, credited = net_shortfall(max(0, owed.get(accrual.enrolment_id, 0)), accrual.points)

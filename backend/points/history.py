@@ -71,7 +71,7 @@ def list_movements(
     )
     if before is not None:
         query = query.where(tuple_(LotEntry.block_number, LotEntry.log_index) < before)
-    return [Movement(*row) for row in session.execute(query).tuples()]
+    return [Movement(*row) for row in session.execute(query)]
 
 
 def subjects_of(session: Session, movements: Sequence[Movement]) -> dict[bytes, str]:
@@ -85,7 +85,7 @@ def subjects_of(session: Session, movements: Sequence[Movement]) -> dict[bytes, 
         (ReturnedEvent.ref, ReturnedEvent.id),
         (Batch.root, Batch.id),
     ):
-        found.update(session.execute(select(ref_column, id_column).where(ref_column.in_(refs))).tuples().all())
+        found.update(session.execute(select(ref_column, id_column).where(ref_column.in_(refs))).all())
     return found
 
 

@@ -24,7 +24,7 @@ def read_receipt(session: Session, number: int) -> ReceiptRead:
         .join(Programme, Programme.id == Accrual.programme_id)
         .where(Accrual.event_id == number)
     )
-    row = session.execute(query).tuples().one_or_none()
+    row = session.execute(query).one_or_none()
     if row is None or row[0].leaf_index is None:
         raise StateConflictError("The event is in no batch yet, or nothing of it was credited.", state="unbatched")
     accrual, batch, operation, programme = row
@@ -66,5 +66,5 @@ def _receipts(session: Session, batch_id: str) -> list[Receipt]:
     )
     return [
         Receipt(account or b"", points, event_hash(salt, reference))
-        for account, points, salt, reference in session.execute(query).tuples()
+        for account, points, salt, reference in session.execute(query)
     ]

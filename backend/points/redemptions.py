@@ -313,7 +313,7 @@ def list_redemptions(
             query = query.where(column == value)
     if before is not None:
         query = query.where(Redemption.id < before)
-    rows = session.execute(query.execution_options(populate_existing=True)).tuples()
+    rows = session.execute(query.execution_options(populate_existing=True))
     return [RedemptionView(*row) for row in rows]
 
 

@@ -91,7 +91,7 @@ def list_refunds(
     )
     if after is not None:
         query = query.where(Refund.id > after)
-    return session.execute(query).tuples().all()
+    return session.execute(query).all()
 
 
 def find_refund(session: Session, refund_id: str) -> tuple[Refund, Operation, Redemption]:
@@ -102,7 +102,7 @@ def find_refund(session: Session, refund_id: str) -> tuple[Refund, Operation, Re
         .join(Redemption, Redemption.id == Refund.redemption_id)
         .where(Refund.id == refund_id)
     )
-    row = session.execute(query).tuples().one_or_none()
+    row = session.execute(query).one_or_none()
     if row is None:
         raise NotFoundError(f"There is no refund {refund_id}.")
     return row

@@ -128,7 +128,7 @@ def claw_back_if_mined(session: Session, returned: ReturnedEvent, request_id: st
         .join(Block, (Block.chain_id == Programme.chain_id) & (Block.number == Operation.block_number))
         .where(Accrual.event_id == returned.event_id)
     )
-    row = session.execute(query).tuples().one_or_none()
+    row = session.execute(query).one_or_none()
     if row is None or not has_happened(row[3]):
         return False
     accrual, programme, enrolment, _, credited_at = row

@@ -122,7 +122,7 @@ class Settler:
             .with_for_update(of=Enrolment, skip_locked=True, key_share=True)
         )
         with transaction(self._sessions) as session:
-            found = session.execute(query).tuples().all()
+            found = session.execute(query).all()
             for enrolment, programme in found:
                 move_points(session, programme, enrolment, None)
             return bool(found)

@@ -1,8 +1,9 @@
-"""Fixtures of the API's tests: a real database, the real application."""
+"""Fixtures of the API's tests: a real database, the real application and, where it matters, a real chain."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
@@ -11,11 +12,22 @@ from sqlalchemy.orm import Session, sessionmaker
 from backend.app import create_app
 from backend.auth.scopes import Scope
 from backend.auth.service import create_key
+from backend.chain.submitter import Submitter
 from backend.database import transaction
+from backend.programmes.service import sync_from_manifest
+from tests.integration.api.chain_world import ChainWorld
 from tests.integration.api.world import NOON, Caller, World, make_programme, make_settings, put_block
+from tests.support.anvil import TERMS, Anvil, deploy
 from tests.support.postgres import database_url, engine, postgres_server, sessions
 
-__all__ = ["database_url", "engine", "postgres_server", "sessions", "world"]
+__all__ = ["chain_world", "database_url", "engine", "postgres_server", "sessions", "world"]
+
+
+def _keys(session: Session, *programme_ids: str | None) -> list[str]:
+    return [
+        create_key(session, programme_id=programme_id, name="test", scopes=frozenset(Scope))[1]
+        for programme_id in programme_ids
+    ]
 
 
 @pytest.fixture
@@ -26,10 +38,42 @@ def world(database_url: str, sessions: sessionmaker[Session]) -> Iterator[World]
         session.add_all([market, pharmacy])
         put_block(session, 100, NOON)
         session.flush()
-        texts = [
-            create_key(session, programme_id=programme, name="test", scopes=frozenset(Scope))[1]
-            for programme in (None, market.id, pharmacy.id)
-        ]
+        texts = _keys(session, None, market.id, pharmacy.id)
     with TestClient(create_app(settings), raise_server_exceptions=False) as client:
         operator, till, other_till, anonymous = (Caller(client, text) for text in [*texts, None])
         yield World(client, sessions, settings, market, pharmacy, operator, till, other_till, anonymous)
+
+
+@pytest.fixture
+def chain_world(database_url: str, sessions: sessionmaker[Session], tmp_path: Path) -> Iterator[ChainWorld]:
+    with Anvil(timestamp=int(NOON.timestamp())) as anvil:
+        terms = TERMS.model_copy(update={"validity_epochs": 2})
+        deployment = deploy(anvil, tmp_path, ("market", "pharmacy"), terms)
+        settings = make_settings(
+            database_url,
+            rpc_urls=[anvil.url],
+            manifest_path=deployment.manifest_path,
+            batch_max_age_seconds=0.001,
+            public_url="http://127.0.0.1:8000",
+        )
+        with transaction(sessions) as session:
+            market, pharmacy = sync_from_manifest(session, deployment.manifest)
+            texts = _keys(session, None, market.id, pharmacy.id)
+        submitters = tuple(
+            Submitter(sessions, anvil.client, deployment.signers.signer(address), deployment.manifest.chain_id)
+            for address in (market.issuer, market.custodian)
+        )
+        with TestClient(create_app(settings), raise_server_exceptions=False) as client:
+            callers = (Caller(client, text) for text in [*texts, None])
+            world = ChainWorld(
+                client,
+                sessions,
+                settings,
+                market,
+                pharmacy,
+                *callers,
+                deployment=deployment,
+                submitters=submitters,
+            )
+            world.step()
+            yield world

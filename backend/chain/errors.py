@@ -278,7 +278,7 @@ _TABLE: tuple[tuple[type[NodeError], tuple[str, ...]], ...] = (
             "tip higher than fee cap",
         ),
     ),
-    (OutOfGasError, ("out ?of ?gas", "gas required exceeds")),
+    (OutOfGasError, ("out ?of ?gas", "oog$", "gas required exceeds")),
     (ExecutionRevertedError, ("execution reverted", "vm execution error", "revert")),
     (RateLimitedError, ("rate limit", "too many requests", "exceeded .*(capacity|quota|compute)", "request limit")),
     (

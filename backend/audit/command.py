@@ -1,20 +1,22 @@
-"""`interpoints audit`: runs the audit for people at a terminal and for scripts that look at the exit status."""
+"""`interpoints audit` and `interpoints certificate`: for people at a terminal, and scripts that read exit statuses."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
+from backend.audit.certificate import Certificate, CertificateError, create_certificate, verify_certificate
 from backend.audit.html import save_html
 from backend.audit.report import Report, Severity
 from backend.audit.service import CannotAuditError, run_audit
 from backend.audit.service import Progress as OnProgress
 from backend.chain.client import ChainClient
-from backend.chain.errors import ManifestError
+from backend.chain.errors import ChainError, ManifestError
 from backend.chain.manifest import Manifest
 
 PASSED, FAILED, CANNOT_RUN = 0, 1, 2
@@ -50,6 +52,63 @@ def audit_command(
         save_html(report, html_path)
     print_report(report, out)
     return PASSED if report.passed else FAILED
+
+
+def create_certificate_command(rpc: list[str], manifest: Path, programme: str, account: str, out: Path) -> int:
+    """Writes a certificate of the account's points in `programme` at the newest block; answers the exit status."""
+    err = Console(stderr=True, highlight=False)
+    client = ChainClient(rpc, timeout_seconds=60)
+    try:
+        address = bytes.fromhex(account.removeprefix("0x"))
+        if len(address) != 20:
+            raise ValueError(f"{account} is not an address")
+        certificate = create_certificate(client, Manifest.load(manifest), programme, address)
+    except (ChainError, CertificateError, ValueError) as error:
+        err.print(f"The certificate could not be made: {error}", markup=False)
+        return CANNOT_RUN
+    finally:
+        client.close()
+    out.write_text(certificate.model_dump_json(indent=2) + "\n")
+    print_certificate(certificate, Console(highlight=False))
+    return PASSED
+
+
+def verify_certificate_command(path: Path, *, block_hash: str | None = None) -> int:
+    """Verifies a certificate offline; with `block_hash` also that it is of that block. Answers the exit status."""
+    out = Console(highlight=False)
+    try:
+        certificate = Certificate.load(path)
+    except CertificateError as error:
+        Console(stderr=True, highlight=False).print(f"{error}", markup=False)
+        return CANNOT_RUN
+    try:
+        verify_certificate(certificate)
+        if block_hash is not None and block_hash.lower() != certificate.block_hash:
+            raise CertificateError(f"It is of the block {certificate.block_hash}, not of {block_hash}.")
+    except CertificateError as error:
+        out.print("[bold red]✗ Not proven:[/] ", end="")
+        out.print(f"{error}", markup=False)
+        return FAILED
+    print_certificate(certificate, out)
+    if block_hash is None:
+        out.print("[bold green]✓ Proven[/], if that block hash is the chain's: compare it with a source you trust.")
+    else:
+        out.print("[bold green]✓ Proven[/] for the block hash you gave.")
+    return PASSED
+
+
+def print_certificate(certificate: Certificate, out: Console) -> None:
+    """What is certified."""
+    moment = datetime.fromtimestamp(certificate.block_timestamp_seconds, UTC).strftime("%-d %B %Y, %H:%M UTC")
+    out.print(
+        f"{certificate.account} holds {certificate.points:,} points of {certificate.programme.name}", markup=False
+    )
+    for lot in certificate.lots:
+        ends = datetime.fromtimestamp(lot.expires_at_seconds, UTC).strftime("%-d %B %Y")
+        out.print(f"  {lot.points:,} until {ends}")
+    out.print(
+        f"in block {certificate.block_number:,} ({moment})\n{certificate.block_hash}", markup=False, soft_wrap=True
+    )
 
 
 def print_report(report: Report, out: Console) -> None:

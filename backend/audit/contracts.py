@@ -75,6 +75,20 @@ def _compare(
         check.fail(subject, f"the code holds constants that do not follow from the manifest's terms: {texts}")
 
 
+def code_problems(entry: ProgrammeEntry, chain_id: int, code: bytes) -> list[str]:
+    """What is wrong with a token's code, given its terms; nothing when it is what the sources compile to."""
+    check = Check("code", "", "")
+    _compare(
+        check,
+        entry.slug,
+        code_hash=entry.code_hash,
+        code=code,
+        artifact=load_artifact("PointsToken"),
+        values=immutables_of(entry, chain_id),
+    )
+    return [finding.detail for finding in check.findings]
+
+
 def blank(code: bytes, places: Mapping[str, list[ImmutableReference]]) -> bytes:
     """The code with zeros where constants are filled in at deployment."""
     blanked = bytearray(code)

@@ -34,7 +34,8 @@ class ChainWorld(World):
         for _ in range(_MOST_STEPS):
             works: list[Callable[[], int | bool]] = [self.batcher.run_once, self.settler.run_once]
             works += [submitter.run_once for submitter in self.submitters] + [self.indexer.run_once]
-            if not any([work() for work in works]):
+            done = [work() for work in works]
+            if not any(done):
                 return
         raise AssertionError("the workers never come to rest")
 

@@ -64,14 +64,17 @@ def chain_world(database_url: str, sessions: sessionmaker[Session], tmp_path: Pa
             for address in (market.issuer, market.custodian)
         )
         with TestClient(create_app(settings), raise_server_exceptions=False) as client:
-            callers = (Caller(client, text) for text in [*texts, None])
+            operator, till, other_till, anonymous = (Caller(client, text) for text in [*texts, None])
             world = ChainWorld(
-                client,
-                sessions,
-                settings,
-                market,
-                pharmacy,
-                *callers,
+                client=client,
+                sessions=sessions,
+                settings=settings,
+                market=market,
+                pharmacy=pharmacy,
+                operator=operator,
+                till=till,
+                other_till=other_till,
+                anonymous=anonymous,
                 deployment=deployment,
                 submitters=submitters,
             )

@@ -1,0 +1,245 @@
+"""Every endpoint for every role, driven from the application's own routes: a new one without a policy fails here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from fastapi.routing import APIRoute
+from starlette.routing import BaseRoute
+
+from backend.auth.policies import Policy, policy_of
+from backend.auth.repository import find_key
+from backend.auth.scopes import Scope
+from backend.auth.service import authenticate_key, create_key, revoke_key
+from backend.database import transaction, utc_now
+from backend.web import endpoints as web
+from tests.integration.api.chain_world import ChainWorld
+from tests.integration.api.world import Caller, World, problem
+
+NOBODY = {"unauthenticated": 401, "forbidden": 403}
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """A method and path template with its policy."""
+
+    method: str
+    path: str
+    policy: Policy | None
+
+
+def routes_of(routes: list[BaseRoute], prefix: str = "") -> Iterator[tuple[str, APIRoute]]:
+    """Every API route with its full path, through included routers."""
+    for route in routes:
+        if isinstance(route, APIRoute):
+            yield prefix + route.path, route
+        elif (included := getattr(route, "original_router", None)) is not None:
+            yield from routes_of(included.routes, prefix + route.include_context.prefix)  # type: ignore[attr-defined]
+
+
+def endpoints(world: World) -> list[Endpoint]:
+    pages = {route.endpoint for _, route in routes_of(list(web.router.routes))}
+    return [
+        Endpoint(method, path, policy_of(route.endpoint))
+        for path, route in routes_of(world.client.app.routes)  # type: ignore[attr-defined]
+        if route.endpoint not in pages
+        for method in sorted(route.methods or ())
+    ]
+
+
+@dataclass
+class Things:
+    """A resource of the market behind each path parameter, and bodies that are good enough to get past validation."""
+
+    ids: dict[str, str]
+    bodies: dict[str, Any] = field(default_factory=dict)
+
+
+def things(world: ChainWorld) -> Things:
+    member = world.credited("50.00")
+    event = world.earn(member, "9.00")
+    redemption = world.redeem(member, 5)
+    with transaction(world.sessions) as session:
+        key_id = create_key(session, programme_id=world.market.id, name="x", scopes=frozenset())[0].id
+    upload = world.till.request(
+        "POST", "/v1/events/uploads", content=b"", headers={"Content-Type": "application/x-ndjson"}
+    )
+    wallet = {"address": "0x" + "11" * 20}
+    signed = {"message": "m", "signature": "0x"}
+    spend = {"member_id": member["id"], "reference": "x", "points": 1}
+    ids = {
+        "programme_id": world.market.id,
+        "member_id": member["id"],
+        "event_id": event["id"],
+        "redemption_id": redemption.json()["id"],
+        "operation_id": redemption.json()["operation_id"],
+        "upload_id": upload.json()["id"],
+        "key_id": key_id,
+    }
+    bodies = {
+        "POST /v1/keys": {"name": "x"},
+        "POST /v1/keys/{key_id}/rotate": {},
+        "PATCH /v1/programmes/{programme_id}": {},
+        "POST /v1/members": {"reference": "somebody"},
+        "POST /v1/members/{member_id}/links": {},
+        "POST /v1/members/{member_id}/wallet/challenges": wallet,
+        "POST /v1/members/{member_id}/wallet": signed,
+        "POST /v1/sessions": {"link_token": "x"},
+        "POST /v1/sessions/challenges": wallet,
+        "POST /v1/sessions/wallet": signed,
+        "POST /v1/events": world.purchase(member),
+        "POST /v1/events/{event_id}/returns": {"reference": "x", "value": {"amount": "1.00", "currency": "USD"}},
+        "POST /v1/redemptions": spend,
+        "POST /v1/redemptions/orders": {"member_id": member["id"], "points": 1},
+        "POST /v1/redemptions/{redemption_id}/capture": {},
+        "POST /v1/redemptions/{redemption_id}/refunds": {"reference": "x", "points": 1},
+    }
+    world.finalise()
+    return Things(ids, bodies)
+
+
+def ask(caller: Caller, endpoint: Endpoint, target: Things) -> Any:
+    path = endpoint.path.format(**target.ids)
+    body = target.bodies.get(f"{endpoint.method} {endpoint.path}")
+    options: dict[str, Any] = {"json": body} if body is not None else {}
+    if endpoint.path == "/v1/events/uploads":
+        options = {"content": b"", "headers": {"Content-Type": "application/x-ndjson"}}
+    return caller.request(endpoint.method, path, **options)
+
+
+def test_every_endpoint__declares_a_policy(world: World) -> None:
+    found = endpoints(world)
+    assert len(found) > 35
+    assert [endpoint for endpoint in found if endpoint.policy is None] == []
+
+
+def test_endpoint_without_a_policy__is_closed_even_for_the_operator(world: World) -> None:
+    from backend.auth.routing import protected_router
+
+    router = protected_router("/v1/forgotten", "x")
+
+    @router.get("")
+    def forgotten() -> str:
+        return "open"
+
+    world.client.app.include_router(router)  # type: ignore[attr-defined]
+    problem(world.operator.get("/v1/forgotten"), 403, "forbidden")
+
+
+def test_every_endpoint__for_every_role(chain_world: ChainWorld) -> None:
+    world = chain_world
+    target = things(world)
+    stranger = world.enrol(world.other_till)
+    with transaction(world.sessions) as session:
+        revoked_key, revoked_text = create_key(session, programme_id=world.market.id, name="r", scopes=frozenset(Scope))
+        revoke_key(session, revoked_key)
+    expired = world.key(world.market, expires_at=utc_now() - timedelta(seconds=1))
+    revoked = Caller(world.client, revoked_text)
+    wrong = Caller(world.client, "ip_x_y")
+    without: dict[Scope, Caller] = {scope: world.key(world.market, set(Scope) - {scope}) for scope in Scope}
+    own, other_member = world.member_session({"id": target.ids["member_id"]}), None
+    other_member = world.member_session(stranger, world.other_till)
+    failures = []
+
+    def expect(role: str, caller: Caller, endpoint: Endpoint, allowed: set[int] | None, refused: set[int]) -> None:
+        status = ask(caller, endpoint, target).status_code
+        if (allowed is not None and status not in allowed) or status in refused or status >= 500:
+            failures.append(f"{role}: {endpoint.method} {endpoint.path} answered {status}")
+
+    for endpoint in endpoints(world):
+        policy = endpoint.policy
+        assert policy is not None
+        if policy.public:
+            if endpoint.path.startswith("/v1"):
+                expect("anonymous", world.anonymous, endpoint, None, {403})
+            continue
+        for role, caller in (
+            ("anonymous", world.anonymous),
+            ("revoked", revoked),
+            ("expired", expired),
+            ("wrong key", wrong),
+        ):
+            expect(role, caller, endpoint, {401}, set())
+        if policy.scope is not None:
+            expect(f"without {policy.scope}", without[policy.scope], endpoint, {403}, set())
+        if "{" in endpoint.path:
+            # Another programme's key and another member do not even learn that the thing is there.
+            expect("other programme", world.other_till, endpoint, {404} if policy.scope else {403}, set())
+            seen_by_members = policy.member and endpoint.path != "/v1/programmes/{programme_id}"
+            if seen_by_members:
+                expect("other member", other_member, endpoint, {404}, set())
+        expect("member", own, endpoint, None if policy.member else {403}, {401, 404} if policy.member else set())
+        expect("operator", world.operator, endpoint, None, {401, 403} if policy.operator else set())
+        expect("programme", world.till, endpoint, None, {401, 403, 404} if policy.scope else {401})
+    assert failures == []
+
+
+class TestLists:
+    def test_another_programme__never_sees_a_thing_of_ours(self, chain_world: ChainWorld) -> None:
+        world, target = chain_world, things(chain_world)
+        stranger = world.member_session(world.enrol(world.other_till), world.other_till)
+        for endpoint in endpoints(world):
+            assert endpoint.policy is not None
+            if endpoint.method != "GET" or "{" in endpoint.path or not endpoint.path.startswith("/v1"):
+                continue
+            text = world.other_till.get(endpoint.path).text
+            assert not [name for name, value in target.ids.items() if value in text], endpoint.path
+            if endpoint.policy.member and endpoint.path != "/v1/programmes":
+                text = stranger.get(endpoint.path).text
+                assert not [name for name, value in target.ids.items() if value in text], endpoint.path
+
+
+class TestKeys:
+    def test_text__is_shown_once_and_never_stored(self, world: World) -> None:
+        body = {"name": "till 2", "scopes": ["events:write"]}
+        first = world.till.post("/v1/keys", body, key="k")
+        again = world.till.post("/v1/keys", body, key="k")
+        assert first.json()["secret"].startswith("ip_")
+        assert (again.json()["secret"], again.json()["id"]) == (None, first.json()["id"])
+        with world.sessions() as session:
+            row = find_key(session, first.json()["id"], None)
+            assert row is not None
+            assert len(row.secret_hash) == 32
+            assert authenticate_key(session, first.json()["secret"]).scopes == {Scope.EVENTS_WRITE}
+
+    def test_key__cannot_give_away_what_it_lacks(self, world: World) -> None:
+        small = world.key(world.market, {Scope.KEYS_WRITE})
+        problem(small.post("/v1/keys", {"name": "x", "scopes": ["events:write"]}), 403, "forbidden")
+
+    def test_rotation__overlaps(self, world: World) -> None:
+        made = world.till.post("/v1/keys", {"name": "x", "scopes": ["members:read"]}).json()
+        old = Caller(world.client, made["secret"])
+        path = f"/v1/keys/{made['id']}/rotate"
+        fresh = Caller(world.client, world.till.post(path, {"overlap_seconds": 60}).json()["secret"])
+        assert (old.get("/v1/members").status_code, fresh.get("/v1/members").status_code) == (200, 200)
+        world.till.post(path, {"overlap_seconds": 0})
+        assert (old.get("/v1/members").status_code, fresh.get("/v1/members").status_code) == (401, 200)
+
+    def test_revoked__ends_at_once_on_the_quick_way_too(self, world: World) -> None:
+        made = world.till.post("/v1/keys", {"name": "x", "scopes": ["events:write"]}).json()
+        caller, member = Caller(world.client, made["secret"]), world.enrol()
+        for _ in range(2):
+            assert caller.post("/v1/events", world.purchase(member)).status_code == 201
+        assert world.till.post(f"/v1/keys/{made['id']}/revoke").status_code == 200
+        problem(caller.post("/v1/events", world.purchase(member)), 401, "unauthenticated")
+
+
+class TestRequests:
+    def test_request_id__is_taken_over_and_answered(self, world: World) -> None:
+        answer = world.till.get("/v1/members", headers={"X-Request-Id": "till-7.42"})
+        assert answer.headers["x-request-id"] == "till-7.42"
+        assert world.till.get("/v1/members", headers={"X-Request-Id": "no good"}).headers["x-request-id"] != "no good"
+
+    def test_writes__are_in_the_access_log_with_their_outcome(self, world: World) -> None:
+        from sqlalchemy import select
+
+        from backend.auth.models import AccessLogEntry
+
+        world.enrol()
+        world.till.post("/v1/members", {"reference": "x", "member_id": "mem_1"})
+        with world.sessions() as session:
+            rows = session.execute(select(AccessLogEntry.path, AccessLogEntry.status).order_by(AccessLogEntry.id)).all()
+        assert [tuple(row) for row in rows] == [("/v1/members", 201), ("/v1/members", 403)]

@@ -8,7 +8,7 @@ from importlib.metadata import version
 
 import typer
 
-from backend.commands import databases, keys, members, programmes
+from backend.commands import certificates, databases, keys, members, programmes
 from backend.commands.auditing import audit
 from backend.commands.common import notes, output, sentence_for
 from backend.commands.deploying import deploy
@@ -33,6 +33,7 @@ app.add_typer(programmes.app, name="programme", rich_help_panel="Use")
 app.add_typer(members.app, name="member", rich_help_panel="Use")
 app.command("import", rich_help_panel="Use")(import_file)
 app.command("audit", rich_help_panel="Verify")(audit)
+app.add_typer(certificates.app, name="certificate", rich_help_panel="Verify")
 
 
 def _print_version(wanted: bool) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import structlog
 from eth_utils.address import to_checksum_address
-from sqlalchemy import select, text, update
+from sqlalchemy import select, text, tuple_, update
 from sqlalchemy.orm import Session
 
 from backend.chain.blocks import VerifiedBlock
@@ -91,41 +91,53 @@ def _why_failed(
 
 def settle_mined(session: Session, chain_id: int, mined: Sequence[MinedAttempt]) -> None:
     """Moves operations to mined. Does nothing to those that are final or failed already."""
-    now = utc_now()
+    wanted = select(TransactionAttempt).where(TransactionAttempt.hash.in_([found.hash for found in mined]))
+    attempts = {attempt.hash: attempt for attempt in session.scalars(wanted)}
+    keys = [(attempt.signer, attempt.nonce) for attempt in attempts.values()]
+    sent = _rows_of(session, chain_id, keys, "sent")
     for found in mined:
-        attempt = session.get(TransactionAttempt, found.hash)
-        if attempt is None:
-            continue
+        attempt = attempts[found.hash]
         attempt.block_number, attempt.block_hash = found.block_number, found.block_hash
         attempt.succeeded, attempt.gas_used = found.succeeded, found.gas_used
-        row = session.scalar(
-            select(OutboxTransaction).where(
-                OutboxTransaction.chain_id == chain_id,
-                OutboxTransaction.signer == attempt.signer,
-                OutboxTransaction.nonce == attempt.nonce,
-            )
+        row, operation = sent.get((attempt.signer, attempt.nonce), (None, None))
+        if row is not None:
+            row.state = "mined"
+        if operation is not None:
+            _tell_mined(operation, attempt, found)
+
+
+def _rows_of(
+    session: Session, chain_id: int, keys: Sequence[tuple[bytes, int]], state: str
+) -> dict[tuple[bytes, int], tuple[OutboxTransaction, Operation | None]]:
+    """Outbox rows in `state`, with their operations, by signer and nonce."""
+    rows = session.execute(
+        select(OutboxTransaction, Operation)
+        .outerjoin(Operation, Operation.id == OutboxTransaction.operation_id)
+        .where(
+            OutboxTransaction.chain_id == chain_id,
+            tuple_(OutboxTransaction.signer, OutboxTransaction.nonce).in_(keys),
+            OutboxTransaction.state == state,
         )
-        if row is None or row.state != "sent":
-            continue
-        row.state = "mined"
-        operation = session.get(Operation, row.operation_id) if row.operation_id else None
-        if operation is None:
-            continue
-        operation.state, operation.updated_at = "mined", now
-        operation.transaction_hash, operation.block_number = found.hash, found.block_number
-        if attempt.outbox_id is not None:
-            operation.error_code, operation.error_detail = found.error_code, found.error_detail
-        TRANSACTION_GAS.labels(operation.kind).observe(found.gas_used)
-        log.info(
-            "transaction_mined",
-            request_id=operation.request_id,
-            operation=operation.id,
-            kind=operation.kind,
-            transaction="0x" + found.hash.hex(),
-            block=found.block_number,
-            succeeded=found.succeeded,
-            gas_used=found.gas_used,
-        )
+    ).all()
+    return {(row.signer, row.nonce): (row, operation) for row, operation in rows if row.nonce is not None}
+
+
+def _tell_mined(operation: Operation, attempt: TransactionAttempt, found: MinedAttempt) -> None:
+    operation.state, operation.updated_at = "mined", utc_now()
+    operation.transaction_hash, operation.block_number = found.hash, found.block_number
+    if attempt.outbox_id is not None:
+        operation.error_code, operation.error_detail = found.error_code, found.error_detail
+    TRANSACTION_GAS.labels(operation.kind).observe(found.gas_used)
+    log.info(
+        "transaction_mined",
+        request_id=operation.request_id,
+        operation=operation.id,
+        kind=operation.kind,
+        transaction="0x" + found.hash.hex(),
+        block=found.block_number,
+        succeeded=found.succeeded,
+        gas_used=found.gas_used,
+    )
 
 
 def settle_final(session: Session, chain_id: int, final_block: int) -> int:
@@ -145,26 +157,14 @@ def unsettle(session: Session, chain_id: int, from_block: int) -> int:
         )
         .returning(TransactionAttempt.signer, TransactionAttempt.nonce)
     )
-    undone = 0
-    now = utc_now()
-    for signer, nonce in session.execute(mined).all():
-        row = session.scalar(
-            select(OutboxTransaction).where(
-                OutboxTransaction.chain_id == chain_id,
-                OutboxTransaction.signer == signer,
-                OutboxTransaction.nonce == nonce,
-                OutboxTransaction.state == "mined",
-            )
-        )
-        if row is None:
-            continue
-        undone += 1
+    keys = [(signer, nonce) for signer, nonce in session.execute(mined).all()]
+    rows = _rows_of(session, chain_id, keys, "mined")
+    for row, operation in rows.values():
         row.state = "sent"
-        operation = session.get(Operation, row.operation_id) if row.operation_id else None
         if operation is not None:
-            operation.state, operation.block_number, operation.updated_at = "sent", None, now
+            operation.state, operation.block_number, operation.updated_at = "sent", None, utc_now()
             operation.error_code = operation.error_detail = None
-    return undone
+    return len(rows)
 
 
 _JUDGED = """

@@ -112,37 +112,40 @@ class Submitter:
         sending = self._sending
         attempts: list[TransactionAttempt] = []
         failed = 0
-        with transaction(sending.sessions) as session:
+        with transaction(sending.sessions) as session, session.no_autoflush:
             account = sending.lease.lock(session)
             funds = view.balance_wei - self._committed_wei(session, view)
+            rows, operations = _lock_queued(session, [verdict.row.id for verdict in verdicts])
             for verdict in verdicts:
-                row = session.get(OutboxTransaction, verdict.row.id, with_for_update=True, populate_existing=True)
-                if row is None or row.state != "queued":
+                row = rows.get(verdict.row.id)
+                if row is None:
                     continue
+                operation = operations.get(row.operation_id or "")
                 if verdict.gas is None:
-                    failed += self._refuse(session, row, verdict)
+                    failed += _refuse(session, row, operation, verdict)
                 elif funds < verdict.gas * fees.max_fee:
                     detail = f"{sending.address} has too little to pay for gas; it goes on when it is topped up."
-                    self._note(session, row, "InsufficientFunds", detail)
+                    _note(operation, "InsufficientFunds", detail)
                 else:
                     funds -= verdict.gas * fees.max_fee
-                    attempts.append(self._sign(session, account, row, verdict.gas, fees))
+                    attempts.append(self._sign(account, row, operation, verdict.gas, fees))
+            session.add_all(attempts)
             if attempts or failed:
                 notify(session, OPERATIONS)
+            session.flush()
             crash_point("submitter.before_store")
         crash_point("submitter.after_store")
         return attempts, failed
 
     def _sign(
-        self, session: Session, account: SignerAccount, row: OutboxTransaction, gas: int, fees: Fees
+        self, account: SignerAccount, row: OutboxTransaction, operation: Operation | None, gas: int, fees: Fees
     ) -> TransactionAttempt:
-        row.nonce, row.gas_limit, row.state = account.next_nonce, gas, "sent"
+        nonce = account.next_nonce
+        row.nonce, row.gas_limit, row.state = nonce, gas, "sent"
         account.next_nonce += 1
         crash_point("submitter.before_sign")
-        attempt = self._sending.sign(row.nonce, row, fees)
+        attempt = self._sending.sign(nonce, row, fees)
         crash_point("submitter.after_sign")
-        session.add(attempt)
-        operation = session.get(Operation, row.operation_id) if row.operation_id else None
         if operation is not None:
             operation.state, operation.transaction_hash = "sent", attempt.hash
             operation.error_code = operation.error_detail = None
@@ -153,48 +156,10 @@ class Submitter:
                 operation=operation.id,
                 kind=operation.kind,
                 transaction="0x" + attempt.hash.hex(),
-                nonce=row.nonce,
+                nonce=nonce,
                 gas=gas,
             )
         return attempt
-
-    def _refuse(self, session: Session, row: OutboxTransaction, verdict: Verdict) -> int:
-        """Fails a row whose revert is certain and answers 1; otherwise notes what is in the way, and it waits."""
-        waits = verdict.revert is None or verdict.revert.name in WAITING_FOR_A_PERSON
-        if waits or self._has_forerunner(session, row):
-            self._note(session, row, verdict.code, verdict.detail)
-            return 0
-        row.state = "failed"
-        self._note(session, row, verdict.code, verdict.detail, state="failed")
-        return 1
-
-    @staticmethod
-    def _has_forerunner(session: Session, row: OutboxTransaction) -> bool:
-        """Whether something asked for earlier on the same contract may still change the answer."""
-        earlier = select(OutboxTransaction.id).where(
-            OutboxTransaction.chain_id == row.chain_id,
-            OutboxTransaction.target == row.target,
-            OutboxTransaction.state.in_(("queued", "sent")),
-            OutboxTransaction.id < row.id,
-        )
-        return session.scalar(earlier.limit(1)) is not None
-
-    @staticmethod
-    def _note(session: Session, row: OutboxTransaction, code: str, detail: str, state: str | None = None) -> None:
-        operation = session.get(Operation, row.operation_id) if row.operation_id else None
-        if operation is None or (state is None and (operation.error_code, operation.error_detail) == (code, detail)):
-            return
-        operation.error_code, operation.error_detail = code, detail
-        operation.state = state or operation.state
-        operation.updated_at = utc_now()
-        log.warning(
-            "transaction_refused" if state else "transaction_waits",
-            request_id=operation.request_id,
-            operation=operation.id,
-            kind=operation.kind,
-            error=code,
-            detail=detail,
-        )
 
     # Parts
 
@@ -239,6 +204,59 @@ class Submitter:
         for state in ("queued", "sent", "mined"):
             OUTBOX_OPEN.labels(label, state).set(counts.get(state, 0))
         OUTBOX_AGE_SECONDS.labels(label).set(float(age or 0))
+
+
+def _lock_queued(session: Session, ids: Sequence[int]) -> tuple[dict[int, OutboxTransaction], dict[str, Operation]]:
+    """The rows of `ids` that are still queued, locked, and their operations."""
+    queued = (
+        select(OutboxTransaction)
+        .where(OutboxTransaction.id.in_(ids), OutboxTransaction.state == "queued")
+        .order_by(OutboxTransaction.id)
+        .with_for_update()
+    )
+    rows = {row.id: row for row in session.scalars(queued)}
+    wanted = [row.operation_id for row in rows.values() if row.operation_id]
+    operations = session.scalars(select(Operation).where(Operation.id.in_(wanted)))
+    return rows, {operation.id: operation for operation in operations}
+
+
+def _refuse(session: Session, row: OutboxTransaction, operation: Operation | None, verdict: Verdict) -> int:
+    """Fails a row whose revert is certain and answers 1; otherwise notes what is in the way, and it waits."""
+    waits = verdict.revert is None or verdict.revert.name in WAITING_FOR_A_PERSON
+    if waits or _has_forerunner(session, row):
+        _note(operation, verdict.code, verdict.detail)
+        return 0
+    row.state = "failed"
+    _note(operation, verdict.code, verdict.detail, state="failed")
+    return 1
+
+
+def _has_forerunner(session: Session, row: OutboxTransaction) -> bool:
+    """Whether something asked for earlier on the same contract may still change the answer."""
+    earlier = select(OutboxTransaction.id).where(
+        OutboxTransaction.chain_id == row.chain_id,
+        OutboxTransaction.target == row.target,
+        OutboxTransaction.state.in_(("queued", "sent")),
+        OutboxTransaction.id < row.id,
+    )
+    return session.scalar(earlier.limit(1)) is not None
+
+
+def _note(operation: Operation | None, code: str, detail: str, state: str | None = None) -> None:
+    """Tells on the operation what is in the way; `state` when that is the end of it."""
+    if operation is None or (state is None and (operation.error_code, operation.error_detail) == (code, detail)):
+        return
+    operation.error_code, operation.error_detail = code, detail
+    operation.state = state or operation.state
+    operation.updated_at = utc_now()
+    log.warning(
+        "transaction_refused" if state else "transaction_waits",
+        request_id=operation.request_id,
+        operation=operation.id,
+        kind=operation.kind,
+        error=code,
+        detail=detail,
+    )
 
 
 def build_submitters(

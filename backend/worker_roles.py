@@ -40,7 +40,8 @@ def _build(settings: Settings, role: Role, stopping: threading.Event) -> RoleLoo
     elif role is Role.BATCH:
         step = Batcher(sessions, settings).run_once
     else:
-        client, manifest = ChainClient(settings.rpc_urls), Manifest.load(settings.manifest_path)
+        manifest = Manifest.load(settings.manifest_path)
+        client = ChainClient(settings.rpc_urls, manifest.chain_id)
         manifest.check_chain(client)
         if role is Role.INDEX:
             step = build_indexer(settings, sessions, client, manifest).run_once

@@ -12,8 +12,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
 
+import prometheus_client
 import typer
 
+import backend.worker_roles  # noqa: F401 - registers the metrics of every role
 from backend.app import create_app
 from backend.cli import app as cli
 from backend.settings import Settings
@@ -93,7 +95,25 @@ def api_page() -> str:
     return "\n".join(lines) + "\n"
 
 
-PAGES = {"commands.md": commands_page, "api.md": api_page}
+def metrics_page() -> str:
+    """Every metric of the API and the workers."""
+    lines = [
+        "# Metrics",
+        "",
+        "What the API's and the workers' `/metrics` tell Prometheus. This page is written by",
+        "`python -m scripts.write_reference`; the operator's guide says which are worth an alert.",
+        "",
+        "| metric | kind | meaning |",
+        "|---|---|---|",
+    ]
+    ours = (each for each in prometheus_client.REGISTRY.collect() if each.name.startswith("interpoints_"))
+    for each in sorted(ours, key=lambda metric: metric.name):
+        name = each.name + ("_total" if each.type == "counter" else "")
+        lines.append(f"| `{name}` | {each.type} | {each.documentation} |")
+    return "\n".join(lines) + "\n"
+
+
+PAGES = {"commands.md": commands_page, "api.md": api_page, "metrics.md": metrics_page}
 """What this writes."""
 
 

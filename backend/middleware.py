@@ -21,6 +21,7 @@ DURATION = Histogram(
 )
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
+_MEMBER_LINK = "/m/{token}"
 _QUIET = frozenset({"/health", "/ready", "/metrics"})
 
 
@@ -69,6 +70,7 @@ def _record(scope: Scope, status: int, seconds: float) -> None:
     method = scope["method"]
     REQUESTS.labels(method, route, status).inc()
     DURATION.labels(method, route).observe(seconds)
-    path = scope["path"]
+    # A member link signs its member in: it must not stand in a log.
+    path = route if route == _MEMBER_LINK else scope["path"]
     if path not in _QUIET:
         log.info("request", method=method, path=path, status=status, milliseconds=round(seconds * 1000, 1))

@@ -14,7 +14,7 @@ from typing import cast
 
 from backend.audit.encoding import Header, Receipt, bloom_bits, header_hash, receipts_root
 from backend.audit.report import Check
-from backend.chain.client import ChainClient, Request
+from backend.chain.client import ChainClient, Request, RpcBlock
 
 _HEADERS_AT_A_TIME = 200
 _GAS_AT_A_TIME = 40_000_000
@@ -112,9 +112,9 @@ class ChainReader:
 
     def _with_receipts(self, headers: list[Header]) -> list[Block]:
         wanted = [header for header in headers if self._may_hold_logs(header)]
-        answers = self._client.batch([Request("eth_getBlockReceipts", (header["number"],)) for header in wanted])
+        answers = self._client.block_receipts([cast("RpcBlock", header) for header in wanted])
         receipts = {
-            header["number"]: cast("list[Receipt]", answer) if isinstance(answer, list) else []
+            header["number"]: cast("list[Receipt]", answer or [])
             for header, answer in zip(wanted, answers, strict=True)
         }
         return [Block(header, receipts.get(header["number"], [])) for header in headers]

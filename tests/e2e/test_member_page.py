@@ -71,6 +71,22 @@ def test_text_from_a_brand__markup_in_it__shown_as_text(page: Page, town: Town, 
     assert page.locator("img").count() == 0
 
 
+def test_purchase__matured_and_batched__earned_with_what_it_was_for(page: Page, town: Town, member: str) -> None:
+    """From the till's event by way of batch, submitter and indexer to the page."""
+    for amount_minor in (2_500, 1_100):
+        town.purchase(member, "fuel", amount_minor, town.now())
+    town.carry_out()
+    town.purchase(member, "fuel", 900, town.now())
+    town.carry_out()
+    page.goto(town.link(member))
+    assert card(page, "fuel").locator("[data-balance]").inner_text() == "45"
+    newest, before = page.locator(".history li").all()[:2]
+    assert "+9" in newest.inner_text()
+    assert "Purchase of 9.00 USD at Store 31" in newest.inner_text()
+    assert "+36" in before.inner_text()
+    assert "2 purchases" in before.inner_text()
+
+
 # ---- check on chain
 
 

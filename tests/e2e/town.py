@@ -27,6 +27,7 @@ from backend.chain.submitter import Submitter
 from backend.database import make_engine, make_sessions, transaction
 from backend.members.models import Enrolment
 from backend.members.service import EnrolmentRequest, enrol
+from backend.points.batches import Batcher
 from backend.points.models import Accrual, EarnEvent
 from backend.programmes.repository import find_by_slug
 from backend.programmes.service import ProgrammeProfile, sync_from_manifest
@@ -41,6 +42,8 @@ BRANDS = {
     "fuel": ("Fuel", "FUEL", "#d9822b", 1),
 }
 """Name, symbol, colour and validity in epochs, by slug."""
+TILL_ISSUER, TILL_CUSTODIAN = 3, 4
+"""Accounts of the chain that send for the tests. They are not those of the submitters, who share a key with nobody."""
 
 
 @dataclass
@@ -56,9 +59,16 @@ class Town:
     def __post_init__(self) -> None:
         self._refs: Iterator[bytes] = (number.to_bytes(32) for number in count(1))
         self._indexer = Indexer(self.sessions, self.chain.client, self.manifest)
-        custodian = self.signers.signer(self.signers.addresses()[2])
-        self._submitter = Submitter(self.sessions, self.chain.client, custodian, self.manifest.chain_id)
+        self._batcher = Batcher(self.sessions, self.settings)
+        self._submitters = [
+            Submitter(self.sessions, self.chain.client, self.signers.signer(address), self.manifest.chain_id)
+            for address in self.signers.addresses()[1:3]
+        ]
         self.chain.automine(False)
+        for slug in BRANDS:
+            reader = PointsToken(self.chain.client, self.token(slug))
+            for role, number in (("ISSUER_ROLE", TILL_ISSUER), ("CUSTODIAN_ROLE", TILL_CUSTODIAN)):
+                self.send(0, slug, pt.encode_grant_role(reader.role(role), self.signers.addresses()[number]))
 
     @property
     def url(self) -> str:
@@ -117,12 +127,14 @@ class Town:
     def credit(self, member_id: str, slug: str, points: int) -> None:
         """Issues points, in a batch of one."""
         account = self.enrolment(member_id, slug).account
-        self.send(1, slug, pt.encode_issue_batch(next(self._refs), [(account, points)]))
+        self.send(TILL_ISSUER, slug, pt.encode_issue_batch(next(self._refs), [(account, points)]))
 
     def redeem(self, member_id: str, slug: str, points: int) -> None:
         """Spends points at the till."""
         self.send(
-            2, slug, pt.encode_redeem_managed(self.enrolment(member_id, slug).member_key, points, next(self._refs))
+            TILL_CUSTODIAN,
+            slug,
+            pt.encode_redeem_managed(self.enrolment(member_id, slug).member_key, points, next(self._refs)),
         )
 
     def refund_last(self, member_id: str, slug: str, points: int) -> None:
@@ -131,8 +143,8 @@ class Town:
         reader = PointsToken(self.chain.client, self.token(slug))
         lots = reader.lots_of(enrolment.account)[:1]
         spent = [lots[0]._replace(amount=points)]
-        self.send(2, slug, pt.encode_redeem_managed(enrolment.member_key, points, ref))
-        self.send(1, slug, pt.encode_refund(ref, enrolment.account, spent, points // 2))
+        self.send(TILL_CUSTODIAN, slug, pt.encode_redeem_managed(enrolment.member_key, points, ref))
+        self.send(TILL_ISSUER, slug, pt.encode_refund(ref, enrolment.account, spent, points // 2))
 
     def purchase(
         self, member_id: str, slug: str, amount_minor: int, matures_at: int, location: str = "Store 31"
@@ -169,9 +181,13 @@ class Town:
 
     def carry_out(self) -> None:
         """Sends what the API has asked of the chain, mines it and indexes it."""
-        while self._submitter.run_once():
+        while self._round():
             self.chain.mine()
-        self.index()
+            self.index()
+
+    def _round(self) -> int:
+        """Every worker once; how much they did."""
+        return int(self._batcher.run_once()) + sum(submitter.run_once() for submitter in self._submitters)
 
     def now(self) -> int:
         """Chain time, Unix seconds."""
@@ -267,6 +283,7 @@ def open_town(database_url: str, folder: Path) -> Iterator[Town]:
                 "public_rpc_url": chain.url,
                 "public_url": f"http://127.0.0.1:{port}",
                 "api_port": port,
+                "batch_max_age_seconds": 0.001,
                 "log_level": "ERROR",
             }
         )

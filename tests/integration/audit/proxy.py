@@ -16,6 +16,10 @@ Alter = Callable[[str, list[Json], Json], Json]
 """Given method, parameters and the true result, the result to answer."""
 
 
+class UnknownMethodError(Exception):
+    """Raised by an alteration: the endpoint says that it does not know the method."""
+
+
 @contextmanager
 def lying_endpoint(url: str, alter: Alter) -> Iterator[str]:
     """The URL of an endpoint before `url` whose answers go through `alter`."""
@@ -26,7 +30,10 @@ def lying_endpoint(url: str, alter: Alter) -> Iterator[str]:
         method, params = request["method"], request["params"]
         assert isinstance(method, str)
         assert isinstance(params, list)
-        return {**true_answer, "result": alter(method, params, true_answer["result"])}
+        try:
+            return {**true_answer, "result": alter(method, params, true_answer["result"])}
+        except UnknownMethodError:
+            return {"id": request["id"], "jsonrpc": "2.0", "error": {"code": -32601, "message": "Method not found"}}
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"

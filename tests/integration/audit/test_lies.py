@@ -15,7 +15,7 @@ from backend.chain.client import ChainClient, Json
 from backend.chain.manifest import Manifest
 from backend.chain.points_token import selector
 from tests.integration.audit.history import History
-from tests.integration.audit.proxy import Alter, lying_endpoint
+from tests.integration.audit.proxy import Alter, UnknownMethodError, lying_endpoint
 
 OTHER_HASH = "0x" + "ab" * 32
 STRANGER = 8
@@ -273,3 +273,13 @@ def test_endpoint__without_state_overrides__same_result(history: History) -> Non
     report = audit_through(history, alter)
     assert failed(report) == {}
     assert report.check("accounts").examined > 8
+
+
+def test_endpoint__without_block_receipts__one_by_one(history: History) -> None:
+    def alter(method: str, params: list[Json], result: Json) -> Json:
+        if method == "eth_getBlockReceipts":
+            raise UnknownMethodError
+        return result
+
+    report = audit_through(history, alter)
+    assert failed(report) == {}

@@ -113,7 +113,34 @@ def metrics_page() -> str:
     return "\n".join(lines) + "\n"
 
 
-PAGES = {"commands.md": commands_page, "api.md": api_page, "metrics.md": metrics_page}
+_EVENT = re.compile(r"((?:^    /// .*\n)+)^    event (\w+)\(([^;]*)\);", re.M)
+_STANDARD = """
+Beside them the tokens log what the standards ask for: `Transfer` and `Approval` (ERC-20), `CrosschainMint` and
+`CrosschainBurn` (ERC-7802), `Paused` and `Unpaused`, and who holds which role: `RoleGranted`, `RoleRevoked`,
+`RoleAdminChanged`, `DefaultAdminTransferScheduled`, `DefaultAdminTransferCanceled`,
+`DefaultAdminDelayChangeScheduled` and `DefaultAdminDelayChangeCanceled`. How movements follow from them: [epoch-ledger.md](epoch-ledger.md).
+"""
+
+
+def events_page() -> str:
+    """Every event that the contracts declare."""
+    lines = [
+        "# Events",
+        "",
+        "What the contracts log, for whoever follows the chain by themselves. This page is written by",
+        "`python -m scripts.write_reference`.",
+    ]
+    for path in sorted((DOCS.parent / "contracts" / "interfaces").glob("I*.sol")):
+        found = _EVENT.findall(path.read_text())
+        if found:
+            lines += ["", f"## {path.stem.removeprefix('I')}", "", "| event | when |", "|---|---|"]
+        for comment, name, arguments in found:
+            text = " ".join(re.sub(r"///\s*(@\w+)?\s*", "", line.strip()) for line in comment.splitlines())
+            lines.append(f"| `{name}({' '.join(arguments.split())})` | {text} |")
+    return "\n".join(lines) + "\n" + _STANDARD
+
+
+PAGES = {"events.md": events_page, "commands.md": commands_page, "api.md": api_page, "metrics.md": metrics_page}
 """What this writes."""
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, cast
 
 from eth_utils.address import to_checksum_address
@@ -29,6 +29,8 @@ class Verdict:
     gas: int | None = None
     revert: ContractRevertedError | None = None
     refusal: NodeError | None = None
+    indexed_at: bytes | None = None
+    """Hash of an indexed block on whose state it reverts too."""
 
     @property
     def code(self) -> str:
@@ -59,12 +61,30 @@ def preflight(client: ChainClient, rows: Sequence[OutboxTransaction]) -> list[Ve
     return [_verdict(row, answers[index], index in estimated) for index, row in enumerate(rows)]
 
 
-def _request(row: OutboxTransaction, gas_limit: int | None) -> Request:
+def confirm(client: ChainClient, verdicts: Sequence[Verdict], indexed: bytes) -> list[Verdict]:
+    """Runs what reverts again on the state of the block that the projection has come to.
+
+    A revert on the newest block alone proves nothing: the database may not know yet that a reorganisation has taken
+    away what the transaction builds on. Errors: `ChainUnavailableError`.
+    """
+    reverting = [index for index, verdict in enumerate(verdicts) if verdict.revert is not None]
+    place: Json = {"blockHash": "0x" + indexed.hex()}
+    answers = client.try_batch([_request(verdicts[index].row, None, place) for index in reverting])
+    confirmed = list(verdicts)
+    for index, answer in zip(reverting, answers, strict=True):
+        if isinstance(answer, ExecutionRevertedError):
+            confirmed[index] = replace(verdicts[index], indexed_at=indexed)
+    return confirmed
+
+
+def _request(row: OutboxTransaction, gas_limit: int | None, place: Json = None) -> Request:
     call: dict[str, Json] = {
         "from": to_checksum_address(row.signer),
         "to": to_checksum_address(row.target),
         "data": "0x" + row.data.hex(),
     }
+    if place is not None:
+        return Request("eth_call", (call, place))
     if gas_limit is None:
         return Request("eth_estimateGas", (call,))
     return Request("eth_call", ({**call, "gas": hex(gas_limit)}, "latest"))

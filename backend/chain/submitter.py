@@ -20,10 +20,10 @@ from backend.chain.inflight import InFlight
 from backend.chain.lease import Lease, LeaseLostError
 from backend.chain.manifest import Manifest
 from backend.chain.metrics import FEE_CAPPED, OUTBOX_AGE_SECONDS, OUTBOX_OPEN
-from backend.chain.models import Operation, OutboxTransaction, SignerAccount, TransactionAttempt
+from backend.chain.models import Block, Cursor, Operation, OutboxTransaction, SignerAccount, TransactionAttempt
 from backend.chain.nonces import check_nonces, look
 from backend.chain.notifications import OPERATIONS, notify
-from backend.chain.preflight import WAITING_FOR_A_PERSON, Verdict, preflight
+from backend.chain.preflight import WAITING_FOR_A_PERSON, Verdict, confirm, preflight
 from backend.chain.sending import ChainView, Sending, SubmitterConfig
 from backend.chain.signers import Signer, signers_from_settings
 from backend.database import transaction, utc_now
@@ -92,6 +92,10 @@ class Submitter:
             log.warning("fee_above_cap", signer=self._sending.address, next_base_fee=view.next_base_fee)
             return 0
         verdicts = preflight(self._sending.client, rows)
+        with transaction(self._sending.sessions) as session:
+            indexed = _indexed_hash(session, self._sending.chain_id)
+        if indexed is not None:
+            verdicts = confirm(self._sending.client, verdicts, indexed)
         crash_point("submitter.after_preflight")
         attempts, failed = self._store(verdicts, fees, view)
         self._in_flight.offer(attempts, view)
@@ -223,7 +227,7 @@ def _lock_queued(session: Session, ids: Sequence[int]) -> tuple[dict[int, Outbox
 def _refuse(session: Session, row: OutboxTransaction, operation: Operation | None, verdict: Verdict) -> int:
     """Fails a row whose revert is certain and answers 1; otherwise notes what is in the way, and it waits."""
     waits = verdict.revert is None or verdict.revert.name in WAITING_FOR_A_PERSON
-    if waits or _has_forerunner(session, row):
+    if waits or _may_still_change(session, row, verdict):
         _note(operation, verdict.code, verdict.detail)
         return 0
     row.state = "failed"
@@ -231,15 +235,29 @@ def _refuse(session: Session, row: OutboxTransaction, operation: Operation | Non
     return 1
 
 
-def _has_forerunner(session: Session, row: OutboxTransaction) -> bool:
-    """Whether something asked for earlier on the same contract may still change the answer."""
+def _may_still_change(session: Session, row: OutboxTransaction, verdict: Verdict) -> bool:
+    """Whether something asked for earlier on the same contract may still change the answer.
+
+    What counts as earlier and done must be what the revert was seen with: the indexed block is read after the rows, and
+    must be the same still.
+    """
     earlier = select(OutboxTransaction.id).where(
         OutboxTransaction.chain_id == row.chain_id,
         OutboxTransaction.target == row.target,
         OutboxTransaction.state.in_(("queued", "sent")),
         OutboxTransaction.id < row.id,
     )
-    return session.scalar(earlier.limit(1)) is not None
+    waits = session.scalar(earlier.limit(1)) is not None
+    return waits or verdict.indexed_at is None or _indexed_hash(session, row.chain_id) != verdict.indexed_at
+
+
+def _indexed_hash(session: Session, chain_id: int) -> bytes | None:
+    """Hash of the last block in the projection."""
+    return session.scalar(
+        select(Block.hash)
+        .join(Cursor, Cursor.chain_id == Block.chain_id)
+        .where(Block.chain_id == chain_id, Block.number == Cursor.next_block - 1)
+    )
 
 
 def _note(operation: Operation | None, code: str, detail: str, state: str | None = None) -> None:

@@ -38,6 +38,9 @@ class TestOperation:
         key = secrets.token_bytes(32)
         id_ = service.ask_redeem(key, 50)
         service.submit()
+        assert service.operation(id_).state == "pending"  # The projection knows nothing yet.
+        service.index()
+        service.submit()
         failed = service.operation(id_)
         assert (failed.state, failed.error_code) == ("failed", "ERC20InsufficientBalance")
         assert failed.error_detail == "The balance is 0 points, 50 are needed."

@@ -15,11 +15,12 @@ from eth_account.messages import encode_typed_data
 from eth_utils.address import to_checksum_address
 
 from backend.chain import points_token
-from backend.chain.client import RpcBlock
+from backend.chain.client import Json, RpcBlock
 from backend.chain.encoding import Header, Receipt, header_hash, receipts_root
 from backend.chain.errors import (
     AlreadyKnownError,
     ExecutionRevertedError,
+    NodeError,
     NonceTooLowError,
     OutOfGasError,
     SignerError,
@@ -64,6 +65,19 @@ class TestNode:
         call = {"from": to_checksum_address(service.issuer), "to": service.entry.token, "data": "0x" + data.hex()}
         with pytest.raises(OutOfGasError):
             service.client.call("eth_call", {**call, "gas": hex(45_000)}, "latest")
+
+    def test_call_on_a_block_by_hash__its_state__an_unknown_one_refused(self, service: Service) -> None:
+        client = service.client
+        before = client.block("latest")["hash"]
+        account = secrets.token_bytes(20)
+        service.ask_issue(account, 5)
+        service.submit()
+        balance_of = "0x70a08231" + bytes(12).hex() + account.hex()
+        call: dict[str, Json] = {"to": service.entry.token, "data": balance_of}
+        assert int(str(client.call("eth_call", call, {"blockHash": before})), 16) == 0
+        assert int(str(client.call("eth_call", call, "latest")), 16) == 5
+        with pytest.raises(NodeError):
+            client.call("eth_call", call, {"blockHash": "0x" + "12" * 32})
 
     def test_finalized__two_epochs_behind_the_head(self, service: Service) -> None:
         service.chain.mine(20)

@@ -18,9 +18,9 @@ from eth_utils.crypto import keccak
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from backend.audit.contracts import code_problems
-from backend.audit.encoding import Header, encode_header
 from backend.audit.proofs import Item, ProofError, decode_rlp, prove
 from backend.chain.client import ChainClient
+from backend.chain.encoding import Header, encode_header
 from backend.chain.errors import NodeError
 from backend.chain.event_types import Lot
 from backend.chain.manifest import AddressText, HashText, Manifest, ProgrammeEntry

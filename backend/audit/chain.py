@@ -12,9 +12,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import cast
 
-from backend.audit.encoding import Header, Receipt, bloom_bits, header_hash, receipts_root
 from backend.audit.report import Check
 from backend.chain.client import ChainClient, Request, RpcBlock
+from backend.chain.encoding import Header, Receipt, bloom_bits, header_hash, receipts_root
 
 _HEADERS_AT_A_TIME = 200
 _GAS_AT_A_TIME = 40_000_000

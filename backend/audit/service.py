@@ -11,12 +11,12 @@ from typing import cast
 from backend.audit.balances import BalanceReader
 from backend.audit.chain import Block, ChainReader
 from backend.audit.contracts import RegistryReplay, check_code, check_terms
-from backend.audit.encoding import Header, Receipt
 from backend.audit.report import EpochPoints, ProgrammeFigures, Report
 from backend.audit.roles import RolesReplay, expected_holders, judge_roles
 from backend.audit.rules import TokenRules
 from backend.audit.spool import Spool, open_spool
 from backend.chain.client import ChainClient, Request
+from backend.chain.encoding import Header, Receipt
 from backend.chain.errors import ChainError, NodeError
 from backend.chain.event_types import ChainEvent, Lot
 from backend.chain.events import MalformedLogError, decode_log

@@ -18,10 +18,10 @@ from web3.contract import Contract
 from web3.types import LogReceipt
 
 from backend.audit.balances import BalanceReader
-from backend.audit.encoding import receipts_root
 from backend.audit.service import run_audit
 from backend.audit.spool import open_spool
 from backend.chain.artifacts import load_artifact
+from backend.chain.encoding import receipts_root
 from backend.chain.event_types import Lot
 from backend.chain.points_token import PointsToken, encode_issue_batch
 from tests.bench import synthetic

@@ -10,10 +10,10 @@ import resource
 import sys
 from collections.abc import Iterator
 
-from backend.audit.encoding import Receipt
 from backend.audit.report import ProgrammeFigures, Report
 from backend.audit.rules import TokenRules
 from backend.audit.spool import Spool, open_spool
+from backend.chain.encoding import Receipt
 from backend.chain.event_types import BatchIssued, PointsRedeemed, Transfer
 from backend.chain.events import RawLog, decode_logs, topic0_of
 

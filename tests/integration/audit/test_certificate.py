@@ -21,7 +21,7 @@ from backend.audit.command import (
     create_certificate_command,
     verify_certificate_command,
 )
-from backend.audit.encoding import rlp_string
+from backend.chain.encoding import rlp_string
 from backend.chain.event_types import Lot
 from tests.integration.audit.history import History
 

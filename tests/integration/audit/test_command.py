@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from backend.audit.command import CANNOT_RUN, FAILED, PASSED, audit_command
-from backend.audit.encoding import receipts_root
+from backend.chain.encoding import receipts_root
 from tests.integration.audit.history import History
 
 WITHOUT_DATABASE = """

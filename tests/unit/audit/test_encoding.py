@@ -7,7 +7,7 @@ from eth_utils.crypto import keccak
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backend.audit.encoding import bloom_bits, rlp_list, rlp_number, rlp_string, trie_root
+from backend.chain.encoding import bloom_bits, rlp_list, rlp_number, rlp_string, trie_root
 
 EMPTY_TRIE = "56e81f171bcc55a6ff8345e692c0f86e5b48e01b996cadc001622fb5e363b421"
 

@@ -45,7 +45,7 @@ unset VIRTUAL_ENV
 # npm writes node_modules/.package-lock.json last, so an interrupted installation is done again.
 if ! [ node_modules/.package-lock.json -nt package-lock.json ]; then
   say "installing npm packages"
-  npm ci --silent --no-audit --no-fund >&2 || stop "npm packages could not be installed; the lines above say why."
+  npm ci --loglevel=error --no-audit --no-fund >&2 || stop "npm packages could not be installed; the lines above say why."
 fi
 
 .venv/bin/python scripts/compile_contracts.py >&2 || stop "the contracts could not be compiled; the lines above say why."

@@ -80,3 +80,10 @@ def test_package_json_and_lock__agree() -> None:
     locked = json.loads((ROOT / "package-lock.json").read_text())["packages"][""]
     assert locked["dependencies"] == wanted["dependencies"]
     assert locked["devDependencies"] == wanted["devDependencies"]
+
+
+def test_package_lock__knows_the_packages_of_every_platform() -> None:
+    # npm leaves out of the lock what it cannot fetch when the lock is written, and `npm ci` then refuses the lock.
+    packages = json.loads((ROOT / "package-lock.json").read_text())["packages"]
+    wanted = {name for entry in packages.values() for name in entry.get("optionalDependencies", {})}
+    assert {f"node_modules/{name}" for name in wanted} - set(packages) == set()

@@ -34,6 +34,8 @@ from backend.stack.waiting import claim_port, free_port
 
 WORKERS = ("intake,batch", "submit,index")
 """Roles of each worker process: two, for the two cores of a small machine."""
+SAMPLE_LINKS = "sample-links.json"
+"""File in the state folder whose member links the start page shows."""
 
 Say = Callable[[str], None]
 
@@ -176,6 +178,7 @@ class LocalStack:
             "INTERPOINTS_PUBLIC_RPC_URL": self.chain_url,
             "INTERPOINTS_PUBLIC_URL": self.api_url,
             "INTERPOINTS_API_PORT": str(api_port),
+            "INTERPOINTS_SAMPLE_LINKS_PATH": str((self.folder.root / SAMPLE_LINKS).resolve()),
             **self.options.settings,
         }
         lines = "".join(f"{name}='{value}'\n" for name, value in self._environment.items())

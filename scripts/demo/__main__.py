@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import signal
 import sys
 import threading
@@ -22,9 +23,9 @@ from backend.chain.manifest import Manifest
 from backend.commands.common import sentence_for
 from backend.database import make_engine
 from backend.logging import configure_logging
-from backend.stack.local import LocalStack, StackOptions
+from backend.stack.local import SAMPLE_LINKS, LocalStack, StackOptions
 from backend.stack.programmes_file import ProgrammeDraft
-from backend.stack.state import StateFolder
+from backend.stack.state import StateFolder, write_private
 from scripts.demo.api import DemoApi, DemoApiError
 from scripts.demo.clock import ChainClock
 from scripts.demo.data import prepare, read_days
@@ -122,11 +123,14 @@ def _show_addresses(console: Console, stack: LocalStack) -> None:
     console.print(f"chain      {stack.chain_url}   manifest: {stack.folder.manifest}", markup=False)
     console.print(f"audit      {stack.folder.root / 'audit.html'}", markup=False)
     console.print(f"settings   interpoints --env-file {stack.folder.root / 'environment'}", markup=False)
+    samples = []
     with DemoApi(stack.api_url, stack.operator_key) as api:
         for number, member in enumerate(members):
             path = f"/v1/members/{member}/links"
             link = api.post(path, {"valid_seconds": _LINK_SECONDS}, f"link-{member}-{time.time_ns()}")
             console.print(f"{'members' if number == 0 else '':10} {link['url']}", markup=False)
+            samples.append({"label": f"Sample member {number + 1}", "url": str(link["url"])})
+    write_private(stack.folder.root / SAMPLE_LINKS, json.dumps(samples))
     console.print("Ctrl-C stops it.")
 
 

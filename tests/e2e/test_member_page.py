@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 from sqlalchemy import update
@@ -306,3 +308,12 @@ def test_start_page__programmes_and_addresses(page: Page, town: Town) -> None:
     for name in ("Supermarket", "Pharmacy", "Fuel"):
         assert page.get_by_text(name).first.is_visible()
     assert page.get_by_role("link", name="API description").get_attribute("href") == "/v1/openapi.json"
+
+
+def test_start_page__sample_members__their_links_work(page: Page, town: Town, member: str) -> None:
+    assert town.settings.sample_links_path is not None
+    samples = [{"label": "A member of three brands", "url": town.link(member)}]
+    town.settings.sample_links_path.write_text(json.dumps(samples))
+    page.goto(town.url + "/")
+    page.get_by_role("link", name="A member of three brands").click()
+    expect(page.locator("[data-programme]")).to_have_count(3)

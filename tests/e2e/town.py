@@ -283,6 +283,7 @@ def open_town(database_url: str, folder: Path) -> Iterator[Town]:
                 "public_rpc_url": chain.url,
                 "public_url": f"http://127.0.0.1:{port}",
                 "api_port": port,
+                "sample_links_path": folder / "sample-links.json",
                 "batch_max_age_seconds": 0.001,
                 "log_level": "ERROR",
             }

@@ -43,6 +43,21 @@ def commands_page() -> str:
     return "\n".join(lines) + "\n"
 
 
+def command_paths() -> list[str]:
+    """Every command as it is typed."""
+    return [path for path, _ in _commands("interpoints", typer.main.get_command(cli))]
+
+
+def undocumented_parameters() -> list[str]:
+    """Options and arguments that do not say what they are for."""
+    return [
+        f"{path} {parameter.name}"
+        for path, command in _commands("interpoints", typer.main.get_command(cli))
+        for parameter in command.params
+        if not getattr(parameter, "help", "") and parameter.name != "help"
+    ]
+
+
 def _commands(path: str, command: Any) -> Iterator[tuple[str, Any]]:
     for name, each in getattr(command, "commands", {}).items():
         if getattr(each, "commands", None):
@@ -118,7 +133,8 @@ _STANDARD = """
 Beside them the tokens log what the standards ask for: `Transfer` and `Approval` (ERC-20), `CrosschainMint` and
 `CrosschainBurn` (ERC-7802), `Paused` and `Unpaused`, and who holds which role: `RoleGranted`, `RoleRevoked`,
 `RoleAdminChanged`, `DefaultAdminTransferScheduled`, `DefaultAdminTransferCanceled`,
-`DefaultAdminDelayChangeScheduled` and `DefaultAdminDelayChangeCanceled`. How movements follow from them: [epoch-ledger.md](epoch-ledger.md).
+`DefaultAdminDelayChangeScheduled` and `DefaultAdminDelayChangeCanceled`. How movements follow from them:
+[epoch-ledger.md](epoch-ledger.md).
 """
 
 

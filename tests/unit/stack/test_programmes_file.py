@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from backend.stack.errors import StackError
+from backend.stack.programmes_file import ProgrammeDraft, ProgrammesFile, ProgrammesFileError, plans
+
+TEXT = """
+[[programme]]
+slug = "grocer"
+name = "Grocer Points"
+symbol = "GROCER"
+validity_epochs = 4
+earn_points = 10
+return_period_days = 14
+issuer = "0x5fbdb2315678afecb367f032d93f642f64180aa3"
+
+[[programme]]
+slug = "chemist"
+name = "Chemist Points"
+symbol = "CHEM"
+"""
+
+
+def test_load__gives_terms_and_profiles(tmp_path: Path) -> None:
+    path = tmp_path / "programmes.toml"
+    path.write_text(TEXT)
+    grocer, chemist = ProgrammesFile.load(path).programme
+    accounts = [bytes([number]) * 20 for number in range(1, 5)]
+    first, second = plans((grocer, chemist), accounts)
+    assert first.issuer.hex() == "5fbdb2315678afecb367f032d93f642f64180aa3"
+    assert first.custodian == accounts[1]
+    assert (second.issuer, second.custodian) == (accounts[2], accounts[3])
+    assert first.terms.validity_epochs == 4
+    assert first.terms.epoch_length_seconds == 30 * 86_400
+    assert grocer.profile().earn_points == 10
+    assert grocer.profile().return_period_seconds == 14 * 86_400
+
+
+def test_more_programmes_than_accounts__share_them() -> None:
+    drafts = [ProgrammeDraft(slug=f"p{number}", name="P", symbol="P") for number in range(3)]
+    made = plans(drafts, [b"\1" * 20, b"\2" * 20, b"\3" * 20])
+    assert {plan.issuer for plan in made} == {b"\1" * 20}
+    assert {plan.custodian for plan in made} == {b"\2" * 20}
+
+
+def test_no_accounts__names_what_is_missing() -> None:
+    with pytest.raises(StackError, match="p1 needs an issuer and a custodian"):
+        plans([ProgrammeDraft(slug="p1", name="P", symbol="P")], [])
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("", "programme: Field required"),
+        (TEXT.replace("grocer", "Grocer"), "programme.0.slug"),
+        (TEXT.replace("validity_epochs = 4", "validity_epochs = 30"), "programme.0.validity_epochs"),
+        (TEXT.replace("earn_points", "earn_pints"), "programme.0.earn_pints"),
+        (TEXT.replace("0x5fbd", "0x"), "programme.0.issuer"),
+        ("[[programme", "not TOML"),
+    ],
+)
+def test_fault__is_named(tmp_path: Path, text: str, problem: str) -> None:
+    path = tmp_path / "programmes.toml"
+    path.write_text(text)
+    with pytest.raises(ProgrammesFileError, match=problem):
+        ProgrammesFile.load(path)

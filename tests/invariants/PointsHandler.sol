@@ -62,14 +62,16 @@ contract PointsHandler is LedgerModel, Checked {
 
     /// @notice Time passes: mostly little, at times past the whole ring or a long way beyond.
     function pass(uint256 seed) external {
-        uint256 kind = seed % 8;
-        uint256 most = kind < 6 ? 3 : kind == 6 ? 12 : 200;
+        uint256 kind = seed % 16;
+        uint256 most = kind < 13 ? 2 : kind < 15 ? 12 : 200;
         vm.warp(block.timestamp + ((seed >> 8) % (most * 1 days)));
     }
 
     // What the issuer does
 
-    function issue(uint256 who, uint256 amount) external {
+    /// @dev An epoch passes before every second issue, so that accounts come to have many lots.
+    function issue(uint256 who, uint256 amount) public {
+        if (amount % 2 == 0) vm.warp(block.timestamp + 1 days);
         address account = _account(who);
         amount = _between(amount, 1, 1e6);
         bytes32 ref = _newRef();
@@ -80,7 +82,8 @@ contract PointsHandler is LedgerModel, Checked {
     }
 
     function issueBatch(uint256 seed) external {
-        uint256[] memory credits = new uint256[](1 + seed % 5);
+        if ((seed >> 16) % 2 == 0) vm.warp(block.timestamp + 1 days);
+        uint256[] memory credits = new uint256[](1 + seed % 12);
         bytes32 ref = _newRef();
         for (uint256 i = 0; i < credits.length; ++i) {
             seed = uint256(keccak256(abi.encode(seed)));
@@ -106,12 +109,13 @@ contract PointsHandler is LedgerModel, Checked {
         _usedRefs.push(ref);
     }
 
-    function refund(uint256 which, uint256 amount) external {
+    function refund(uint256 which, uint256 amount) public {
         if (_redemptions.length == 0) return;
         Redemption storage redemption = _redemptions[which % _redemptions.length];
         uint256 left = redemption.amount - redemption.refunded;
         if (left == 0) return _refundTooMuch(redemption, 1);
         amount = _between(amount, 1, left);
+        if (which % 3 == 0) amount = left;
         if (amount == left) _refundTooMuch(redemption, left + 1);
         // Above the limit a refund is refused only when it would restore something; by then nothing is live.
         if (modelEpoch() > type(uint16).max) return;
@@ -119,13 +123,28 @@ contract PointsHandler is LedgerModel, Checked {
         _modelRefund(redemption, amount);
     }
 
+    /// @notice Many lots are earned one after the other, redeemed at once and given back in pieces, some of them too late.
+    /// Left to chance alone such a life is rare.
+    function earnRedeemRefund(uint256 who, uint256 seed) external {
+        for (uint256 i = 0; i < 2 + seed % 5; ++i) {
+            issue(who, _piece(seed, i) & ~uint256(1));
+        }
+        redeem(who, 0);
+        if (_redemptions.length == 0) return;
+        uint256 last = _redemptions.length - 1;
+        for (uint256 i = 7; i < 11; ++i) {
+            if (_piece(seed, i) % 3 == 0) vm.warp(block.timestamp + 1 days);
+            refund(last, _piece(seed, i));
+        }
+    }
+
     // What members do
 
-    function redeem(uint256 who, uint256 amount) external {
+    function redeem(uint256 who, uint256 amount) public {
         address account = _account(who);
         uint256 balance = modelBalance(account);
         if (balance == 0) return;
-        amount = _between(amount, 1, balance);
+        amount = amount % 2 == 0 ? balance : _between(amount, 1, balance);
         bytes32 ref = _newRef();
         uint256 index = _index(who);
         if (index >= 4) {
@@ -366,6 +385,10 @@ contract PointsHandler is LedgerModel, Checked {
         for (uint256 i = 0; i < lots.length; ++i) {
             redemption.lots.push(lots[i]);
         }
+    }
+
+    function _piece(uint256 seed, uint256 index) private pure returns (uint256) {
+        return uint256(keccak256(abi.encode(seed, index)));
     }
 
     function _drop(uint256 index) private {

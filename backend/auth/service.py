@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import secrets
 import time
+from collections.abc import Callable, Coroutine
 from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
@@ -103,18 +105,33 @@ class CallerCache:
 
     def __init__(self) -> None:
         self._callers: dict[bytes, tuple[Caller, float]] = {}
+        self._looking: dict[bytes, asyncio.Task[Caller]] = {}
+        self._generation = 0
 
     def get(self, text: str) -> Caller | None:
         """The caller, if seen within the last second."""
         entry = self._callers.get(hash_secret(text))
         return entry[0] if entry is not None and entry[1] > time.monotonic() else None
 
-    def put(self, text: str, caller: Caller) -> None:
-        """Remembers."""
-        if len(self._callers) >= _MOST_CACHED:
-            self._callers.clear()
-        self._callers[hash_secret(text)] = (caller, time.monotonic() + _CACHE_SECONDS)
+    async def look_up(self, text: str, ask: Callable[[], Coroutine[None, None, Caller]]) -> Caller:
+        """The caller by `ask`, which is asked once for all who wait for the same key. Its errors are everybody's."""
+        key = hash_secret(text)
+        task = self._looking.get(key)
+        if task is None:
+            task = self._looking[key] = asyncio.ensure_future(self._ask(key, ask))
+            task.add_done_callback(lambda _: self._looking.pop(key, None))
+        return await asyncio.shield(task)
+
+    async def _ask(self, key: bytes, ask: Callable[[], Coroutine[None, None, Caller]]) -> Caller:
+        generation = self._generation
+        caller = await ask()
+        if generation == self._generation:  # Otherwise a key was revoked meanwhile, perhaps this one.
+            if len(self._callers) >= _MOST_CACHED:
+                self._callers.clear()
+            self._callers[key] = (caller, time.monotonic() + _CACHE_SECONDS)
+        return caller
 
     def clear(self) -> None:
         """Forgets everybody; called when a key is revoked or rotated here."""
+        self._generation += 1
         self._callers.clear()

@@ -63,10 +63,11 @@ def token_of(request: Request) -> str | None:
 
 def facts_of(request: Request, body_hash: bytes) -> RequestFacts:
     """The facts of `request`."""
-    query = request.url.query
+    scope = request.scope
+    query = str(scope["query_string"], "latin-1")
     return RequestFacts(
         method=request.method,
-        target=request.url.path + ("?" + query if query else ""),
+        target=scope["path"] + ("?" + query if query else ""),
         token=token_of(request),
         idempotency_key=request.headers.get("idempotency-key"),
         body_hash=body_hash,

@@ -20,7 +20,7 @@ from backend.database import new_id, transaction, utc_now
 from backend.members.models import Enrolment
 from backend.points.accounts import current_epoch
 from backend.points.clock import chain_timestamp, to_time
-from backend.points.gas import BASE_GAS, MAX_TRANSACTION_GAS, cost_of_credit
+from backend.points.gas import BASE_GAS, MAX_TRANSACTION_GAS, credit_gas
 from backend.points.models import Accrual, Batch, EarnEvent, ShortfallEntry
 from backend.points.receipts import Receipt, ReceiptTree, event_hash
 from backend.points.rules import net_shortfall
@@ -31,6 +31,8 @@ from backend.settings import Settings
 log = structlog.get_logger(__name__)
 MAX_RECEIPTS = 10_000
 """Most accruals in one batch."""
+MINED_WITHIN_SECONDS = 3600
+"""How long (chain time) a batch's gas limit allows for it to be mined."""
 BATCHES = Counter("interpoints_batches_total", "Batches made", ["programme"])
 CREDITS = Histogram(
     "interpoints_batch_credits", "Credits in a batch", buckets=(1, 10, 50, 100, 250, 500, 1000, 1500, 2000, 2200)
@@ -109,12 +111,15 @@ class Batcher:
     ) -> tuple[list[_Open], int]:
         """As many accruals, oldest first, as fit into one transaction, and its gas limit."""
         epochs = _epochs_held(session, programme, {accrual.account for accrual in waiting})
-        epoch, gas = current_epoch(programme, timestamp), BASE_GAS
+        # The batch may be mined a little later, in the next epoch: what costs more counts.
+        possible = {current_epoch(programme, moment) for moment in (timestamp, timestamp + MINED_WITHIN_SECONDS)}
+        gas = BASE_GAS
         accounts: set[bytes] = set()
         chosen = []
         for accrual in waiting:
             if accrual.account not in accounts:
-                cost = cost_of_credit(epochs[accrual.account], epoch, programme.validity_epochs).gas
+                held = epochs[accrual.account]
+                cost = max(credit_gas(held, epoch, programme.validity_epochs) for epoch in possible)
                 if len(accounts) == self._max_credits or gas + cost > MAX_TRANSACTION_GAS:
                     continue
                 gas += cost

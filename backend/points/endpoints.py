@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fastapi import APIRouter
+from starlette.routing import BaseRoute
 
 from backend.points import (
     event_endpoints,
@@ -22,3 +23,5 @@ routers: list[APIRouter] = [
     operation_endpoints.router,
 ]
 """Included by the application in this order."""
+quick_routes: list[BaseRoute] = [*event_endpoints.quick.routes]
+"""Matched before all others; their paths are whole."""

@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse
 
 from backend.auth.callers import Caller
 from backend.auth.policies import Policy, allow
-from backend.auth.routing import CallerDep, ContextDep, SessionDep, protected_router
+from backend.auth.routing import CallerDep, SessionDep, admit, protected_router
 from backend.auth.scopes import Scope
 from backend.auth.units import RequestFacts, UnitOfWork, facts_of
 from backend.context import AppContext
@@ -30,6 +30,7 @@ from backend.points.schemas import DryRunEvent, EventCreate, EventRead
 from backend.programmes.repository import get_programme
 
 router = protected_router("/events", "events")
+quick = protected_router("", "events")
 
 
 def visible_event(session: Session, caller: Caller, event_id: str) -> EventRow:
@@ -44,8 +45,8 @@ def visible_event(session: Session, caller: Caller, event_id: str) -> EventRow:
     return row
 
 
-@router.post(
-    "",
+@quick.post(
+    "/v1/events",
     status_code=201,
     response_model=None,
     responses={
@@ -54,16 +55,15 @@ def visible_event(session: Session, caller: Caller, event_id: str) -> EventRow:
     },
 )
 @allow(EVENT_POLICY)
-async def create_event(body: EventCreate, request: Request, context: ContextDep) -> Response:
+async def create_event(body: EventCreate, request: Request) -> Response:
     """Records something that earns points, once per reference. Answered after it is committed.
 
     A known reference answers the known event if nothing differs, otherwise 409.
     """
+    context: AppContext = request.app.state.context
     facts = facts_of(request, hashlib.sha256(await request.body()).digest())
-    caller = context.callers.get(facts.token) if facts.token is not None else None
-    if caller is not None and body.mode == "commit":
-        context.rate_limiter.take(caller.name)
-        EVENT_POLICY.check(caller)
+    if body.mode == "commit":
+        caller = await _caller(request, context, facts)
         event = _lane_event(caller, facts, body)
         answer = await context.event_lane.commit(event) if event is not None else None
         if answer is not None:
@@ -74,6 +74,18 @@ async def create_event(body: EventCreate, request: Request, context: ContextDep)
     except IntegrityError:
         # Another process's quick way committed the same key meanwhile: now it is there to be replayed.
         return await run_in_threadpool(_ordinary_way, context, facts, body)
+
+
+async def _caller(request: Request, context: AppContext, facts: RequestFacts) -> Caller:
+    """Who asks, remembered for a second; of many that ask at once, one looks it up for all."""
+    token = facts.token or ""
+    caller = context.callers.get(token)
+    if caller is None:
+        caller = await context.callers.look_up(token, lambda: admit(request, EVENT_POLICY))
+    else:
+        context.rate_limiter.take(caller.name)
+    EVENT_POLICY.check(caller)
+    return caller
 
 
 def _lane_event(caller: Caller, facts: RequestFacts, body: EventCreate) -> LaneEvent | None:
@@ -112,8 +124,6 @@ def _ordinary_way(context: AppContext, facts: RequestFacts, body: EventCreate) -
     unit = UnitOfWork(context, EVENT_POLICY, facts)
     try:
         stored = unit.begin()
-        if facts.token is not None:
-            context.callers.put(facts.token, unit.caller)
         if stored is not None:
             unit.abort(stored.status_code)
             return stored

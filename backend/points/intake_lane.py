@@ -24,7 +24,7 @@ MAX_BATCH = 256
 """Most events in one commit."""
 MAX_WAITING = 5_000
 """Most events that wait; beyond it the ordinary way takes them."""
-CONNECTIONS = 2
+CONNECTIONS = 1
 
 Connection: TypeAlias = psycopg.AsyncConnection[tuple[int, int, bytes]]
 BATCH_SIZE = Histogram(

@@ -1,5 +1,6 @@
 """Actors, tokens and time for the contracts' tests. Run by scripts/test_contracts.sh."""
 
+import gc
 import socket
 from hashlib import sha256
 from itertools import count
@@ -36,6 +37,12 @@ def pytest_configure(config):
     network = CONFIG.networks["development"]
     network["cmd"] = f"anvil --host 127.0.0.1 --timestamp {START_SECONDS}"
     network["cmd_settings"] |= {"port": port, "gas_limit": BLOCK_GAS_LIMIT}
+
+
+def pytest_collection_finish():
+    """Brownie collects garbage around every test: spare it what is there to stay, above all the compiler's output."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
@@ -111,7 +118,12 @@ def deploy(PointsToken, admin, issuer, custodian, exchange, pauser):
     """Deploys a token with each role in its own hands; keyword arguments change the terms."""
 
     def deploy_with(
-        epoch_seconds=EPOCH_SECONDS, validity=4, clawback_window=1, cap=1_000_000, transferable=True, name="Green Points"
+        epoch_seconds=EPOCH_SECONDS,
+        validity=4,
+        clawback_window=1,
+        cap=1_000_000,
+        transferable=True,
+        name="Green Points",
     ):
         terms = (epoch_seconds, validity, clawback_window, cap, transferable)
         token = PointsToken.deploy(name, "GRN", terms, admin, ADMIN_DELAY_SECONDS, {"from": admin})

@@ -11,7 +11,7 @@ Lots = dict[int, int]
 """Points by epoch; an absent epoch is zero."""
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """The operation breaks a rule; the token must revert. `reason` is the name of the custom error."""
 
     def __init__(self, reason: str) -> None:
@@ -114,9 +114,9 @@ class PointsModel:
         self.issuer_refs.add(ref)
         self._add(self._own(account), {self.epoch: amount})
 
-    def issue_batch(self, batch: str, credits: Iterable[tuple[str, int]]) -> None:
+    def issue_batch(self, batch: str, credited: Iterable[tuple[str, int]]) -> None:
         """Mints many credits or none."""
-        listed = list(credits)
+        listed = list(credited)
         self._require(batch not in self.issuer_refs, "RefAlreadyUsed")
         self._require(bool(listed), "EmptyBatch")
         self._require_cap(sum(amount for _, amount in listed))
@@ -149,7 +149,7 @@ class PointsModel:
         """Gives back into the original lots, latest-expiring first; what has expired is not given back."""
         redemption = self.redemptions.get((account, ref))
         if redemption is None:
-            raise Refused("RedemptionMismatch")
+            raise RefusedError("RedemptionMismatch")
         self._require(amount <= redemption.remaining_points, "RefundExceedsRedemption")
         skipped = sum(redemption.lots.values()) - redemption.remaining_points
         restored: Lots = {}
@@ -223,7 +223,7 @@ class PointsModel:
         """Runs a rule; the name of the error when it is refused, else None."""
         try:
             rule()
-        except Refused as refused:
+        except RefusedError as refused:
             return refused.reason
         return None
 
@@ -232,7 +232,7 @@ class PointsModel:
     @staticmethod
     def _require(condition: bool, reason: str) -> None:
         if not condition:
-            raise Refused(reason)
+            raise RefusedError(reason)
 
     def _require_cap(self, amount: int) -> None:
         increased = self.total_supply() + amount
@@ -260,7 +260,7 @@ class PointsModel:
     def _open_hold(self, account: str, ref: str) -> Hold:
         hold = self.holds.get((account, ref))
         if hold is None:
-            raise Refused("HoldNotOpen")
+            raise RefusedError("HoldNotOpen")
         return hold
 
     def _give_back(self, account: str, ref: str) -> int:

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 HERE = Path(__file__).parent
-SPECIFICATION = HERE.parents[1] / "docs" / "contracts-specification.md"
+ROOT = HERE.parents[1]
+SPECIFICATION = ROOT / "docs" / "contracts-specification.md"
 
 
 def sentences() -> list[str]:
@@ -29,7 +30,8 @@ def nameless_tests(tree: ast.AST) -> list[str]:
     return [
         node.name
         for node in ast.walk(tree)
-        if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")
+        if isinstance(node, ast.FunctionDef)
+        and node.name.startswith("test_")
         and not any("pytest.mark.spec" in ast.unparse(decorator) for decorator in node.decorator_list)
     ]
 
@@ -57,7 +59,5 @@ def test_tests__each_sentence_they_name__exists():
 
 
 def test_tests__each__names_a_sentence():
-    nameless = {
-        f"{path.name}: {name}" for path in suite() for name in nameless_tests(ast.parse(path.read_text()))
-    }
+    nameless = {f"{path.name}: {name}" for path in suite() for name in nameless_tests(ast.parse(path.read_text()))}
     assert nameless == set()

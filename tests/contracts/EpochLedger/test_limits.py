@@ -77,9 +77,9 @@ def test_refund__would_raise_a_lot_above_the_largest__refused(deploy, issuer, al
 @pytest.mark.spec("EL-11", "PT-35")
 def test_issue_batch__same_account_past_the_largest_lot__refused(deploy, issuer, alice, bob):
     token = deploy(cap=LARGEST)
-    credits = [credit(alice, LARGEST), credit(alice, LARGEST), credit(bob, 1)]
+    words = [credit(alice, LARGEST), credit(alice, LARGEST), credit(bob, 1)]
     with reverts("SupplyCapExceeded", 2 * LARGEST + 1, LARGEST):
-        token.issueBatch(ref("batch"), credits, {"from": issuer})
+        token.issueBatch(ref("batch"), words, {"from": issuer})
 
 
 class TestLastEpoch:
@@ -90,7 +90,7 @@ class TestLastEpoch:
 
     @pytest.fixture
     def token(self, deploy, days, alice, give):
-        """A token with daily epochs in the last one it can use, where Alice has earned ten points a day for five days."""
+        """Daily epochs, the last one a token can use; Alice has earned ten points in each of five days."""
         token = deploy(epoch_seconds=DAY_SECONDS)
         for epoch in range(LAST_EPOCH - 4, LAST_EPOCH + 1):
             days.go_to_epoch(epoch)

@@ -48,10 +48,10 @@ def test_issue_batch__no_credits__refused(token, issuer):
 )
 @pytest.mark.parametrize("place", [0, 1, 2])
 def test_issue_batch__one_bad_credit__changes_nothing(token, issuer, alice, bob, bad_credit, error, values, place):
-    credits = [credit(alice, 5), credit(bob, 6)]
-    credits.insert(place, bad_credit(alice))
+    words = [credit(alice, 5), credit(bob, 6)]
+    words.insert(place, bad_credit(alice))
     with reverts(error, *values):
-        token.issueBatch(BATCH, credits, {"from": issuer})
+        token.issueBatch(BATCH, words, {"from": issuer})
     assert token.totalSupply() == token.balanceOf(alice) == token.balanceOf(bob) == 0
     assert not token.isRefUsed(BATCH)
 
@@ -65,9 +65,9 @@ def test_issue_batch__sum_reaches_the_cap__allowed(token, issuer, alice, bob):
 @pytest.mark.spec("PT-35")
 def test_issue_batch__sum_beyond_a_lot__refused(deploy, issuer, alice, bob):
     token = deploy(cap=LOT_LIMIT - 1)
-    credits = [credit(alice, LOT_LIMIT - 1), credit(bob, LOT_LIMIT - 1)]
+    words = [credit(alice, LOT_LIMIT - 1), credit(bob, LOT_LIMIT - 1)]
     with reverts("SupplyCapExceeded", 2 * (LOT_LIMIT - 1), LOT_LIMIT - 1):
-        token.issueBatch(BATCH, credits, {"from": issuer})
+        token.issueBatch(BATCH, words, {"from": issuer})
 
 
 @pytest.mark.spec("PT-31")
@@ -91,8 +91,8 @@ def test_issue_batch__credits_the_present_epoch(token, issuer, alice, bob, clock
 
 @pytest.mark.spec("PT-32")
 def test_issue_batch__same_account_again__adds_up(token, issuer, alice, bob, clock):
-    credits = [credit(alice, 1), credit(bob, 2), credit(alice, 4), credit(alice, 8)]
-    transaction = token.issueBatch(BATCH, credits, {"from": issuer})
+    words = [credit(alice, 1), credit(bob, 2), credit(alice, 4), credit(alice, 8)]
+    transaction = token.issueBatch(BATCH, words, {"from": issuer})
     assert lots_of(token, alice) == {clock.epoch: 13}
     assert lots_of(token, bob) == {clock.epoch: 2}
     assert len(logs(transaction, "Transfer")) == 4

@@ -102,7 +102,9 @@ def test_pause__already_in_that_state__refused(token, pauser):
 
 @pytest.mark.spec("PT-131")
 def test_pause__list_of_movements__is_complete(token, movements):
-    changing = {item["name"] for item in token.abi if item["type"] == "function" and item["stateMutability"] == "nonpayable"}
+    changing = {
+        item["name"] for item in token.abi if item["type"] == "function" and item["stateMutability"] == "nonpayable"
+    }
     assert changing == set(movements) | NO_MOVEMENT
 
 

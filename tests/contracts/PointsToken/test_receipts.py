@@ -23,8 +23,8 @@ def receipts_of(accounts, size):
 def test_receipts__every_one__proved_by_openzeppelin(verifier, token, issuer, accounts, size):
     receipts = receipts_of(accounts, size)
     tree = ReceiptTree.of(receipts)
-    credits = [credit(account, amount) for account, amount, _ in receipts]
-    token.issueBatch(tree.root, credits, {"from": issuer})
+    words = [credit(account, amount) for account, amount, _ in receipts]
+    token.issueBatch(tree.root, words, {"from": issuer})
     assert token.isRefUsed(tree.root)
     for receipt in receipts:
         assert verifier.isInBatch(tree.root, *receipt, tree.proof(receipt))

@@ -192,4 +192,3 @@ class TestContractWallet:
         signature = domain.sign(dora, "Redeem", token.address, 6, ORDER, deadline)
         with reverts("InvalidSignature", token):
             token.redeemWithSignature(token, 6, ORDER, deadline, signature, {"from": relayer})
-

@@ -17,5 +17,6 @@ def answers(contract: object, questions: list[Question]) -> list[object]:
     ]
     responses = web3.provider.make_batch_request(requests)
     return [
-        plain(function.decode_output(response["result"])) for function, response in zip(functions, responses, strict=True)
+        plain(function.decode_output(response["result"]))
+        for function, response in zip(functions, responses, strict=True)
     ]

@@ -7,10 +7,15 @@ address) or takes the earliest-expiring lots (all others).
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import cast
 
 from tests.contracts.model import Lots
 from tests.contracts.support.outcomes import Log
 from tests.contracts.support.points import NOBODY
+
+Transfer = tuple[str, str, str, int]
+LotTransferred = tuple[str, str, str, int, int]
+PointsExpired = tuple[str, str, int, int]
 
 
 class ReplayError(Exception):
@@ -44,10 +49,10 @@ class Replay:
             before = [*before, log] if log[0] == "LotTransferred" else [log]
 
     def _transfer(self, log: Log, before: list[Log], block_seconds: int) -> None:
-        _, sender, recipient, amount = log
+        _, sender, recipient, amount = cast(Transfer, log)
         named = [part for part in before if part[:3] == ("LotTransferred", sender, recipient)]
         if named:
-            moved = self._sum_of((part[3], part[4]) for part in named)
+            moved = self._sum_of(cast(LotTransferred, part)[3:] for part in named)
         elif before and before[-1][0] == "PointsExpired":
             moved = self._expired(log, before[-1])
         elif sender == NOBODY:
@@ -59,14 +64,14 @@ class Replay:
         self._move(log, moved)
 
     @staticmethod
-    def _sum_of(parts: Iterable[tuple[object, object]]) -> Lots:
+    def _sum_of(parts: Iterable[tuple[int, int]]) -> Lots:
         lots: Lots = {}
         for epoch, amount in parts:
             lots[epoch] = lots.get(epoch, 0) + amount
         return lots
 
     def _expired(self, log: Log, expired: Log) -> Lots:
-        _, account, epoch, amount = expired
+        _, account, epoch, amount = cast(PointsExpired, expired)
         whole = self.accounts.get(account, {}).get(epoch)
         if log[1:] != (account, NOBODY, amount) or whole != amount:
             raise ReplayError(log, f"does not remove the lot {epoch} of {whole} points")
@@ -79,7 +84,7 @@ class Replay:
         return moved
 
     def _move(self, log: Log, moved: Lots) -> None:
-        _, sender, recipient, _ = log
+        _, sender, recipient, _ = cast(Transfer, log)
         for epoch, amount in moved.items():
             if sender != NOBODY:
                 lots = self.accounts.setdefault(sender, {})

@@ -189,7 +189,8 @@ def _pending(session: Session, enrolment_ids: Sequence[str]) -> dict[str, list[P
 def purchase_text(event: EarnEvent, currency: str) -> str:
     """What earned the points, for people."""
     what = event.kind.replace("_", " ").capitalize()
-    place = f" at {event.location}" if event.location else ""
+    where = event.location or ""
+    place = f" at {'store ' if where.isdigit() else ''}{where}" if where else ""
     return f"{what} of {event.amount_minor / 100:,.2f} {currency}{place}"
 
 
@@ -222,6 +223,7 @@ def _history(
 def _movement_view(movement: Movement, view: ProgrammeView, earned: dict[tuple[str, bytes], str]) -> MovementView:
     points = sum(movement.points)
     detail = earned.get((view.enrolment_id, movement.ref or b""), "")
+    detail = detail[:1].lower() + detail[1:]  # It follows the brand's name.
     if movement.kind == "transfer":
         detail = f"{'to' if points < 0 else 'from'} {address_text(movement.counterparty)}"
     if movement.kind == "link":

@@ -84,7 +84,7 @@ def test_purchase__matured_and_batched__earned_with_what_it_was_for(page: Page, 
     assert card(page, "fuel").locator("[data-balance]").inner_text() == "45"
     newest, before = page.locator(".history li").all()[:2]
     assert "+9" in newest.inner_text()
-    assert "Purchase of 9.00 USD at Store 31" in newest.inner_text()
+    assert "Fuel, purchase of 9.00 USD at Store 31" in newest.inner_text()
     assert "+36" in before.inner_text()
     assert "2 purchases" in before.inner_text()
 

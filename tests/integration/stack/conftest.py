@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -13,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+from scripts.clean import clean
 
 ROOT = Path(__file__).parents[3]
 
@@ -87,11 +91,18 @@ class Starter:
 
 
 @pytest.fixture
-def starter(tmp_path: Path) -> Iterator[Starter]:
-    started = Starter(tmp_path)
+def folder() -> Iterator[Path]:
+    """A folder of the test's own. As root, PostgreSQL runs as another user, who cannot reach into pytest's folders."""
+    path = Path(tempfile.mkdtemp(prefix="interpoints-stack-"))
+    yield path
+    # What a test killed is ended as `make clean` would.
+    for each in (path, path / "state"):
+        clean(each)
+    shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture
+def starter(folder: Path) -> Iterator[Starter]:
+    started = Starter(folder)
     yield started
     started.end_all()
-    # What a test killed is ended as `make clean` would.
-    from scripts.clean import clean
-
-    clean(tmp_path)

@@ -98,12 +98,18 @@ class History:
         self._exchange()
         # Four months on the first lots are dead; writing to them or asking for it removes them.
         self.chain.jump(120 * DAY)
-        self.batch([(accounts[0], 7), (accounts[6], 9)])
+        self.batch([(accounts[0], 7), (accounts[6], 9), (self.wallet, 20)])
+        self._transfer_lot(accounts[5], 577, 8)
         self.send(9, pt.encode_expire(accounts))
         self.hold(6, 5)
         self.admin(pt.encode_set_supply_cap(10**9))
         self.admin(pt.encode_pause())
         self.admin(pt.encode_unpause())
+
+    def _transfer_lot(self, recipient: bytes, epoch: int, points: int) -> None:
+        """Moves points of one lot out of the wallet; the recipient's dead lots make room first."""
+        words = epoch.to_bytes(32) + bytes(12) + recipient + points.to_bytes(32)
+        self.send(WALLET_HOLDER, selector("transferAtEpoch(uint256,address,uint256)") + words)
 
     def _exchange(self) -> None:
         role = self.reader.role("EXCHANGE_ROLE")
@@ -111,6 +117,9 @@ class History:
         self.admin(pt.encode_grant_role(role, exchange))
         account = bytes(12) + self.accounts[6]
         self.send(EXCHANGE, selector("crosschainMint(address,uint256)") + account + (33).to_bytes(32))
+        lots = [(64).to_bytes(32), (2).to_bytes(32), *(number.to_bytes(32) for number in (572, 4, 573, 6))]
+        mint_lots = selector("crosschainMintLots(address,(uint256,uint256)[])")
+        self.send(EXCHANGE, mint_lots + account + b"".join(lots))
         self.send(EXCHANGE, selector("crosschainBurn(address,uint256)") + account + (11).to_bytes(32))
         self.send(EXCHANGE, selector("crosschainBurnLots(address,uint256)") + account + (1_005).to_bytes(32))
         self.admin(selector("revokeRole(bytes32,address)") + role + bytes(12) + exchange)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -31,6 +32,8 @@ from backend.settings import Settings
 log = structlog.get_logger(__name__)
 MAX_RECEIPTS = 10_000
 """Most accruals in one batch."""
+CLEAN_EVERY_SECONDS = 600
+"""How often answers to writes that are too old to be kept are deleted."""
 MINED_WITHIN_SECONDS = 3600
 """How long (chain time) a batch's gas limit allows for it to be mined."""
 BATCHES = Counter("interpoints_batches_total", "Batches made", ["programme"])
@@ -74,10 +77,15 @@ class Batcher:
         self._max_credits = settings.batch_max_credits
         self._max_age = timedelta(seconds=settings.batch_max_age_seconds)
         self._settler = Settler(sessions)
+        self._keep_hours = settings.idempotency_keep_hours
+        self._next_cleaning = 0.0
 
     def run_once(self) -> bool:
         """Settles what the chain has answered, then tries each programme once; False when there was nothing to do."""
         settled = self._settler.run_once()
+        if time.monotonic() >= self._next_cleaning:
+            self._next_cleaning = time.monotonic() + CLEAN_EVERY_SECONDS
+            self._settler.forget_old_answers(self._keep_hours)
         return self.make_batches() or settled
 
     def make_batches(self) -> bool:

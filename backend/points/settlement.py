@@ -17,7 +17,6 @@ from backend.points.accounts import UNSETTLED
 from backend.points.models import Accrual, ReturnedEvent
 from backend.points.returns import claw_back_if_mined, forgive, settle
 from backend.programmes.models import Programme
-from backend.settings import Settings
 
 log = structlog.get_logger(__name__)
 RETRY_SECONDS = 30
@@ -48,10 +47,10 @@ class Settler:
         done = [self._release_refused(), self._settle_returns(), self._move_late_points()]
         return any(done)
 
-    def forget_old_answers(self, settings: Settings) -> int:
-        """Deletes idempotency records that are older than the setting; answers how many."""
+    def forget_old_answers(self, keep_hours: int) -> int:
+        """Deletes idempotency records older than `keep_hours`; answers how many."""
         with transaction(self._sessions) as session:
-            before = utc_now() - timedelta(hours=settings.idempotency_keep_hours)
+            before = utc_now() - timedelta(hours=keep_hours)
             return auth_repository.delete_records_before(session, before)
 
     def _release_refused(self) -> bool:

@@ -1,4 +1,4 @@
-"""Removing expired lots from the chain's storage. They are worth nothing already; the sweep makes that visible in logs."""
+"""Removing expired lots from the chain's storage. They are worth nothing already; a sweep shows it in the logs."""
 
 from __future__ import annotations
 

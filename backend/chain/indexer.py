@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import structlog
 from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session, sessionmaker
 
 from backend.chain.blocks import BlockSource
@@ -96,12 +97,11 @@ class Indexer:
         genesis_hash = bytes.fromhex(self._manifest.genesis_hash[2:])
         first = min((entry.block for entry in self._manifest.programmes), default=0)
         with transaction(self._sessions) as session:
-            cursor = session.get(Cursor, self._chain_id, with_for_update=True)
-            if cursor is None:
-                cursor = Cursor(
-                    chain_id=self._chain_id, genesis_hash=genesis_hash, next_block=first, finalized_block=0, tokens=[]
-                )
-                session.add(cursor)
+            fresh = insert(Cursor).values(
+                chain_id=self._chain_id, genesis_hash=genesis_hash, next_block=first, finalized_block=0, tokens=[]
+            )
+            session.execute(fresh.on_conflict_do_nothing())
+            cursor = self._lock(session)
             if cursor.genesis_hash != genesis_hash:
                 found = f"with genesis 0x{cursor.genesis_hash.hex()}"
                 raise WrongChainError("The database", f"with genesis {self._manifest.genesis_hash}", found)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import structlog
-from sqlalchemy import select, update
-from sqlalchemy.orm import Session
+from sqlalchemy import exists, func, select, update
+from sqlalchemy.orm import Session, aliased
 
 from backend.chain.crashpoints import crash_point
 from backend.chain.errors import (
@@ -41,15 +41,19 @@ class InFlight:
         """Offers what no node has taken, what the node's pool lacks, and after a start everything."""
         with transaction(self._sending.sessions) as session:
             attempts = self._sending.unmined_attempts(session, view.latest_nonce)
+            first_held = self._first_held_back(session, attempts)
         known = {attempt.hash for attempt in attempts}
         self._offered_at = {hash_: head for hash_, head in self._offered_at.items() if hash_ in known}
         wanted = [
             attempt
             for attempt in attempts
-            if not self._started
-            or (
-                (attempt.broadcast_at is None or attempt.nonce >= view.pending_nonce)
-                and self._offered_at.get(attempt.hash) != view.head["hash"]
+            if (first_held is None or attempt.nonce < first_held)
+            and (
+                not self._started
+                or (
+                    (attempt.broadcast_at is None or attempt.nonce >= view.pending_nonce)
+                    and self._offered_at.get(attempt.hash) != view.head["hash"]
+                )
             )
         ]
         # What the first endpoint loses is given to all of them.
@@ -57,6 +61,25 @@ class InFlight:
         self.offer(wanted, view, everywhere=everywhere)
         self._started = True
         return len(wanted)
+
+    def _first_held_back(self, session: Session, attempts: Sequence[TransactionAttempt]) -> int | None:
+        """The lowest nonce that must wait: a reorganisation took it back, and with it an earlier one of another signer.
+
+        It was signed because that earlier one had been mined; sent at the same time, it could come first and fail.
+        """
+        earlier = aliased(OutboxTransaction)
+        undone = [attempt.outbox_id for attempt in attempts if attempt.broadcast_at is None]
+        before = exists().where(
+            earlier.chain_id == OutboxTransaction.chain_id,
+            earlier.target == OutboxTransaction.target,
+            earlier.signer != OutboxTransaction.signer,
+            earlier.id < OutboxTransaction.id,
+            earlier.state == "sent",
+        )
+        held = select(func.min(OutboxTransaction.nonce)).where(
+            OutboxTransaction.id.in_(undone), OutboxTransaction.undone, before
+        )
+        return session.scalar(held)
 
     def offer(self, attempts: Sequence[TransactionAttempt], view: ChainView, *, everywhere: bool = False) -> None:
         """Broadcasts stored attempts, in order of nonce. Errors: `ChainUnavailableError` (they may be out even so)."""

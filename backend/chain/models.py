@@ -64,6 +64,8 @@ class OutboxTransaction(Base):
     state: Mapped[str] = mapped_column(String(8), server_default=text("'queued'"))
     """queued, sent (a nonce is taken and signed bytes are stored), mined, final, failed"""
     nonce: Mapped[int | None] = mapped_column(BigInteger)
+    undone: Mapped[bool] = mapped_column(server_default=text("false"))
+    """A reorganisation took it out of a block: if it fails in its new place, it is tried once more."""
     created_at: Mapped[Time] = mapped_column(server_default=text("now()"))
 
 

@@ -86,7 +86,8 @@ def _request(row: OutboxTransaction, gas_limit: int | None, place: Json = None) 
     if place is not None:
         return Request("eth_call", (call, place))
     if gas_limit is None:
-        return Request("eth_estimateGas", (call,))
+        # Nodes differ in what they take when no block is named; the pool's order is nothing to build on.
+        return Request("eth_estimateGas", (call, "latest"))
     return Request("eth_call", ({**call, "gas": hex(gas_limit)}, "latest"))
 
 
@@ -97,7 +98,10 @@ def _verdict(row: OutboxTransaction, answer: Json | NodeError, estimated: bool) 
         return Verdict(row, refusal=answer)
     if not estimated:
         return Verdict(row, gas=row.gas_limit)
-    return Verdict(row, gas=_with_room(int(cast("str", answer), 16)))
+    estimate = int(cast("str", answer), 16)
+    if estimate > TRANSACTION_GAS_CAP:
+        return Verdict(row, refusal=OutOfGasError(f"It needs {estimate} gas; no transaction may ask for that much."))
+    return Verdict(row, gas=_with_room(estimate))
 
 
 def _with_room(estimate: int) -> int:

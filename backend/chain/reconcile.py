@@ -23,8 +23,8 @@ from backend.chain.reverts import revert_from_text
 from backend.database import utc_now
 
 log = structlog.get_logger(__name__)
-MAX_OUT_OF_GAS = 3
-"""Times a transaction that ran out of gas is tried again."""
+MOST_NONCES = 3
+"""Times that one request may be sent anew: it ran out of gas, or a reorganisation changed what came before it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,8 +141,12 @@ def _tell_mined(operation: Operation, attempt: TransactionAttempt, found: MinedA
 
 
 def settle_final(session: Session, chain_id: int, final_block: int) -> int:
-    """Moves what a final block holds to final or failed; answers how many."""
-    parameters = {"chain_id": chain_id, "final_block": final_block, "retries": MAX_OUT_OF_GAS}
+    """Moves what a final block holds to final or failed; answers how many.
+
+    A failure that another try may mend goes back into the queue instead: too little gas, or an order of transactions
+    that a reorganisation has changed. The failed one had no effect, and the preflight judges the new one.
+    """
+    parameters = {"chain_id": chain_id, "final_block": final_block, "retries": MOST_NONCES}
     session.execute(text(_REQUEUE), parameters)
     return len(session.execute(text(_FINALISE), parameters).all())
 
@@ -160,7 +164,7 @@ def unsettle(session: Session, chain_id: int, from_block: int) -> int:
     keys = [(signer, nonce) for signer, nonce in session.execute(mined).all()]
     rows = _rows_of(session, chain_id, keys, "mined")
     for row, operation in rows.values():
-        row.state = "sent"
+        row.state, row.undone = "sent", True
         if operation is not None:
             operation.state, operation.block_number, operation.updated_at = "sent", None, utc_now()
             operation.error_code = operation.error_detail = None
@@ -168,7 +172,8 @@ def unsettle(session: Session, chain_id: int, from_block: int) -> int:
 
 
 _JUDGED = """
-SELECT outbox.id, outbox.operation_id, attempt.succeeded AND attempt.outbox_id = outbox.id AS done
+SELECT outbox.id, outbox.operation_id, attempt.outbox_id IS NOT NULL AS ours,
+    attempt.succeeded AND attempt.outbox_id IS NOT NULL AS done
 FROM outbox
 JOIN transaction_attempts AS attempt
     ON attempt.chain_id = outbox.chain_id AND attempt.signer = outbox.signer AND attempt.nonce = outbox.nonce
@@ -193,11 +198,12 @@ _REQUEUE = f"""
 WITH judged AS ({_JUDGED}),
 retried AS (
     SELECT judged.id, judged.operation_id FROM judged JOIN operations ON operations.id = judged.operation_id
-    WHERE judged.done IS FALSE AND operations.error_code = 'OutOfGas'
+    JOIN outbox ON outbox.id = judged.id
+    WHERE judged.done IS FALSE AND judged.ours AND (operations.error_code = 'OutOfGas' OR outbox.undone)
         AND (SELECT count(DISTINCT nonce) FROM transaction_attempts WHERE outbox_id = judged.id) < :retries
 ),
 rows AS (
-    UPDATE outbox SET state = 'queued', nonce = NULL, gas_limit = NULL
+    UPDATE outbox SET state = 'queued', nonce = NULL, gas_limit = NULL, undone = false
     FROM retried WHERE outbox.id = retried.id RETURNING outbox.id
 )
 UPDATE operations SET state = 'pending', block_number = NULL, transaction_hash = NULL, updated_at = now()

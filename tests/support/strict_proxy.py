@@ -38,6 +38,8 @@ class StrictProxy:
         """So many sends reach the node but the connection ends without an answer."""
         self.refuse_with: str | None = None
         """Every transaction that calls a contract is refused with this text."""
+        self.refuse_after: int | None = None
+        """After so many transactions every one is refused."""
         self.head: int | None = None
         """Number of the block that is passed off as the newest."""
         self.alter: Alter | None = None
@@ -131,6 +133,10 @@ class StrictProxy:
         fields = TypedTransaction.from_bytes(HexBytes(raw)).as_dict()
         if self.refuse_with is not None and fields["data"]:
             return self.refuse_with
+        if self.refuse_after is not None:
+            self.refuse_after -= 1
+            if self.refuse_after < 0:
+                return "the node is going away"
         sender = Account.recover_transaction(raw)
         key = (sender, int(fields["nonce"]))
         fees = (int(fields["maxFeePerGas"]), int(fields["maxPriorityFeePerGas"]))

@@ -341,6 +341,7 @@ def upgrade() -> None:
         sa.Column("gas_limit", sa.BigInteger(), nullable=True),
         sa.Column("state", sa.String(length=8), server_default=sa.text("'queued'"), nullable=False),
         sa.Column("nonce", sa.BigInteger(), nullable=True),
+        sa.Column("undone", sa.Boolean(), server_default=sa.text("false"), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.ForeignKeyConstraint(
             ["operation_id"],

@@ -169,6 +169,37 @@ class TestKilledWorker:
         service.assert_consistent()
         service.client.close()
 
+    def test_kill_after_a_replacement_was_stored__restart__mined_once(
+        self, database_url: str, deployment: Deployment, sessions: sessionmaker[Session], undisturbed: Snapshot
+    ) -> None:
+        service = Service(deployment, sessions)
+        _ask_for_everything(service)
+        deployment.chain.automine(False)
+        service.submit()
+        for submitter in service.submitters:
+            submitter.close()
+        killed = _start_worker(database_url, deployment, "submitter.after_store_replacement")
+        assert _wait(killed, _Dear(deployment.chain)) == -signal.SIGKILL
+        assert len(service.attempts()) > len({(attempt.signer, attempt.nonce) for attempt in service.attempts()})
+        deployment.chain.set_base_fee(10**9)
+        assert _wait(_start_worker(database_url, deployment), deployment.chain) == 0
+        service.index()
+        _assert_same(service.snapshot(), undisturbed)
+        service.assert_consistent()
+        service.client.close()
+
+
+class _Dear(Anvil):
+    """A chain whose blocks cost more than anybody offered."""
+
+    def __init__(self, chain: Anvil) -> None:
+        self.client = chain.client
+
+    def mine(self, blocks: int = 1, interval_seconds: int | None = None) -> None:
+        """Blocks that hold nothing, because they cost too much."""
+        self.set_base_fee(50 * 10**9)
+        super().mine(blocks, interval_seconds)
+
 
 class _Still(Anvil):
     """A chain that does not grow while a worker is waited for."""

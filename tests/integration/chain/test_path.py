@@ -57,6 +57,21 @@ class TestOperation:
         assert sum(service.projected_lots(service.account(key)).values()) == 30
         service.assert_consistent()
 
+    def test_preflight__depends_on_one_in_the_pool__waits_until_it_is_mined(self, service: Service) -> None:
+        service.chain.automine(False)
+        key = secrets.token_bytes(32)
+        service.ask_issue(service.account(key), 80)
+        redeem = service.ask_redeem(key, 50)
+        service.index()
+        service.submit()
+        assert service.operation(redeem).state == "pending"
+        service.chain.mine(1)
+        service.index()
+        service.submit()
+        assert service.operation(redeem).state == "sent"
+        service.finish()
+        service.assert_consistent()
+
     def test_revert_after_signing__two_redeem_the_same_points__one_fails_when_final(self, service: Service) -> None:
         key = secrets.token_bytes(32)
         service.ask_issue(service.account(key), 80)

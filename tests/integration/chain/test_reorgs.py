@@ -6,12 +6,11 @@ import secrets
 
 import pytest
 
+from backend.chain import points_token
 from backend.chain.errors import IndexerHaltedError
 from backend.chain.rebuild import rebuild_projection
 from backend.chain.signers import DevSigners
 from tests.integration.chain.service import FINALITY_BLOCKS, Service
-
-_PAUSE = "0x8456cb59"
 
 
 def _mined_issue(service: Service, depth: int) -> tuple[str, bytes]:
@@ -56,17 +55,74 @@ class TestWithinFinality:
         service.finish()
         service.assert_consistent()
 
-    def test_reverts_afterwards__failed_only_when_final(self, service: Service) -> None:
-        id_, account = _mined_issue(service, 2)
-        raw = "0x" + service.attempts()[0].raw.hex()
-        service.chain.reorganise(2, [(_pause_transaction(service), 0), (raw, 1)])
+    def test_reverts_afterwards__failed_only_when_final_and_certain(self, service: Service) -> None:
+        """In the other history somebody else has used the ref up."""
+        service.chain.mine(FINALITY_BLOCKS + 2)
+        account, ref = secrets.token_bytes(20), secrets.token_bytes(32)
+        id_ = service.ask_issue(account, 90, ref)
+        service.submit()
+        service.chain.mine(1)
+        service.index()
+        token = service.token
+        rival = service.deployment.accounts[5]
+        grant = points_token.encode_grant_role(token.role("ISSUER_ROLE"), rival)
+        theirs = [
+            _signed(service, service.deployment.accounts[0], grant),
+            _signed(service, rival, points_token.encode_issue(secrets.token_bytes(20), 1, ref)),
+        ]
+        ours = "0x" + service.attempts()[0].raw.hex()
+        service.chain.reorganise(2, [(theirs[0], 0), (theirs[1], 0), (ours, 1)])
         service.index()
         judged = service.operation(id_)
-        assert (judged.state, judged.error_code) == ("mined", "EnforcedPause")
+        assert (judged.state, judged.error_code) == ("mined", "RefAlreadyUsed")
         service.chain.mine(FINALITY_BLOCKS)
         service.index()
-        assert service.operation(id_).state == "failed"
+        service.submit()
+        assert (service.operation(id_).state, service.operation(id_).error_code) == ("failed", "RefAlreadyUsed")
         assert service.projected_lots(account) == {}
+        service.assert_consistent()
+
+    def test_order_changed__dependent_fails_in_between__mended_by_itself(self, service: Service) -> None:
+        """Hold and capture have different signers; the other history has the capture first."""
+        key, ref = secrets.token_bytes(32), secrets.token_bytes(32)
+        account = service.account(key)
+        service.ask_issue(account, 90)
+        service.finish()
+        deadline = int(service.client.block("latest")["timestamp"], 16) + 3600
+        hold = points_token.encode_hold_managed(key, 60, ref, deadline)
+        service.ask("hold", hold, service.custodian)
+        service.submit()
+        service.index()
+        capture = service.ask("capture", points_token.encode_capture(account, ref, 60))
+        service.submit()
+        service.index()
+        assert service.operation(capture).state == "mined"
+        raws = {attempt.signer: "0x" + attempt.raw.hex() for attempt in service.attempts()}
+        service.chain.reorganise(2, [(raws[service.issuer], 0), (raws[service.custodian], 1)])
+        service.index()
+        assert service.operation(capture).error_code == "HoldNotOpen"
+        service.finish()
+        assert service.operation(capture).state == "final"
+        assert service.token.balance_of(account) == 30
+        service.assert_consistent()
+
+    def test_both_dropped__sent_again_in_their_order(self, service: Service) -> None:
+        key, ref = secrets.token_bytes(32), secrets.token_bytes(32)
+        account = service.account(key)
+        service.ask_issue(account, 90)
+        service.finish()
+        deadline = int(service.client.block("latest")["timestamp"], 16) + 3600
+        service.ask("hold", points_token.encode_hold_managed(key, 60, ref, deadline), service.custodian)
+        service.submit()
+        service.index()
+        service.ask("capture", points_token.encode_capture(account, ref, 60))
+        service.submit()
+        service.index()
+        service.chain.reorganise(2)
+        service.index()
+        service.finish()
+        assert {operation.state for operation in service.operations()} == {"final"}
+        assert len({(attempt.signer, attempt.nonce) for attempt in service.attempts()}) == 3
         service.assert_consistent()
 
     def test_chain_becomes_shorter__waits_then_follows(self, service: Service) -> None:
@@ -101,21 +157,19 @@ class TestPastFinality:
         assert service.projected_lots(account) == {}
 
 
-def _pause_transaction(service: Service) -> str:
-    """Signed by the administrator, for the chain's other history."""
+def _signed(service: Service, sender: bytes, data: bytes) -> str:
+    """A call of the token, for the chain's other history."""
     signers: DevSigners = service.deployment.signers
-    admin = service.deployment.accounts[0]
-    nonce = service.chain.client.transaction_count("0x" + admin.hex())
-    raw = signers.signer(admin).sign_transaction(
+    raw = signers.signer(sender).sign_transaction(
         {
             "type": 2,
             "chainId": 31337,
-            "nonce": nonce,
+            "nonce": service.chain.client.transaction_count("0x" + sender.hex()),
             "to": service.entry.token,
             "value": 0,
-            "data": _PAUSE,
-            "gas": 100_000,
-            "maxFeePerGas": 10**10,
+            "data": "0x" + data.hex(),
+            "gas": 200_000,
+            "maxFeePerGas": 10**11,
             "maxPriorityFeePerGas": 2 * 10**9,
         }
     )

@@ -147,7 +147,7 @@ def run() -> list[Row]:
         parts = range(0, len(accounts), _NEW_CREDITS)
         new = [[(account, 7) for account in accounts[start : start + _NEW_CREDITS]] for start in parts]
         new_rate, new_share = bench.submit_all(new, 24_900)
-        existing = [[(secrets.choice(accounts), 7) for _ in range(_EXISTING_CREDITS)] for _ in range(42)]
+        existing = [[(secrets.choice(accounts), 7) for _ in range(_EXISTING_CREDITS)] for _ in range(72)]
         rate, share = bench.submit_all(existing, 7_600)
         naive, pipelined = _peers(deployment)
         engine.dispose()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from urllib.parse import urljoin
 
 from fastapi import APIRouter, Request
 from fastapi.responses import FileResponse, HTMLResponse, PlainTextResponse, RedirectResponse, Response
@@ -21,6 +20,7 @@ from backend.chain.points_token import selector
 from backend.context import AppContext
 from backend.hexes import address_text
 from backend.programmes.models import Programme
+from backend.settings import Settings
 from backend.web import pages
 from backend.web.brands import stylesheet
 from backend.web.explorer import transaction_view
@@ -99,16 +99,19 @@ def member_page(request: Request) -> HTMLResponse:
         # One snapshot: lots and the block that they belong to must not come from two states of the projection.
         session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
         view = member_view(session, member_id)
-    explorer = context.settings.explorer_url
     values = {
         "member": view,
         "rpc_url": context.settings.public_rpc_url,
         "check": _check_data(view, context.settings.public_rpc_url),
-        "transaction_url": (lambda text: f"/tx/{text}")
-        if explorer is None
-        else (lambda text: urljoin(explorer.rstrip("/") + "/", f"tx/{text}")),
+        "transaction_url": lambda text: transaction_url(context.settings, text),
     }
     return pages.page(context.settings, "member.html", values)
+
+
+def transaction_url(settings: Settings, transaction_hash: str) -> str:
+    """Where a transaction is shown: in the configured block explorer, or on our own page."""
+    base = "" if settings.explorer_url is None else settings.explorer_url.rstrip("/")
+    return f"{base}/tx/{transaction_hash}"
 
 
 def _check_data(view: MemberView, rpc_url: str | None) -> dict[str, object]:

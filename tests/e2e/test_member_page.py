@@ -65,6 +65,17 @@ def test_pending__purchase_in_its_return_period__said_with_its_day(page: Page, t
     assert "yours to spend from" in supermarket.inner_text()
 
 
+def test_hold__points_set_aside__said_and_not_in_the_balance(page: Page, town: Town, member: str) -> None:
+    town.hold(member, "supermarket", 150)
+    town.index()
+    page.goto(town.link(member))
+    assert "150 set aside" in card(page, "supermarket").locator(".facts").inner_text()
+    assert card(page, "supermarket").locator("[data-balance]").inner_text() == "450"
+    assert "Set aside for a redemption" in page.locator(".history li").first.inner_text()
+    page.get_by_role("button", name="Check on chain").click()
+    expect(page.locator("[data-check-status]")).to_contain_text("Every lot is the same on chain.")
+
+
 def test_text_from_a_brand__markup_in_it__shown_as_text(page: Page, town: Town, member: str) -> None:
     town.purchase(member, "supermarket", 100, town.now() + DAY, location="<img src=x onerror=alert(1)>")
     page.goto(town.link(member))

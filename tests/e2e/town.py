@@ -137,6 +137,11 @@ class Town:
             pt.encode_redeem_managed(self.enrolment(member_id, slug).member_key, points, next(self._refs)),
         )
 
+    def hold(self, member_id: str, slug: str, points: int) -> None:
+        """Sets points aside for a day."""
+        key = self.enrolment(member_id, slug).member_key
+        self.send(TILL_CUSTODIAN, slug, pt.encode_hold_managed(key, points, next(self._refs), self.now() + DAY))
+
     def refund_last(self, member_id: str, slug: str, points: int) -> None:
         """Spends points and gives some of them back."""
         enrolment, ref = self.enrolment(member_id, slug), next(self._refs)

@@ -8,6 +8,7 @@ import pytest
 
 from backend.settings import Settings
 from backend.web import pages
+from backend.web.endpoints import transaction_url
 
 
 def settings(**changes: object) -> Settings:
@@ -44,3 +45,15 @@ def test_dates__chain_time__in_utc() -> None:
     assert pages.day(1_483_228_800) == "1 January 2017"
     assert pages.moment(1_483_228_800) == "1 January 2017, 00:00 UTC"
     assert pages.iso(1_483_228_800) == "2017-01-01T00:00:00Z"
+
+
+@pytest.mark.parametrize(
+    ("explorer", "url"),
+    [
+        (None, "/tx/0xab"),
+        ("https://explorer.example", "https://explorer.example/tx/0xab"),
+        ("https://explorer.example/chain/7/", "https://explorer.example/chain/7/tx/0xab"),
+    ],
+)
+def test_transaction_url__explorer_or_none__where_it_is_shown(explorer: str | None, url: str) -> None:
+    assert transaction_url(settings(explorer_url=explorer), "0xab") == url

@@ -267,7 +267,8 @@ def test_link__expired__says_what_to_do(page: Page, town: Town, member: str) -> 
 
 def test_link__one_letter_changed__says_what_to_do(page: Page, town: Town, member: str) -> None:
     link = town.link(member)
-    response = page.goto(link[:-1] + ("A" if link[-1] != "A" else "B"))
+    # Not the last one: some of its bits are padding, which no signature covers.
+    response = page.goto(link[:-5] + ("A" if link[-5] != "A" else "B") + link[-4:])
     assert response is not None
     assert response.status == 410
 

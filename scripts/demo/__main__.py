@@ -116,7 +116,7 @@ def _audit(console: Console, stack: LocalStack) -> Report:
 def _show_addresses(console: Console, stack: LocalStack) -> None:
     """Print what can be opened, the member pages last."""
     engine = make_engine(stack.database_url, pool_size=1)
-    members = interesting_members(engine, 3)
+    households = interesting_members(engine, 3)
     engine.dispose()
     console.print()
     console.print(f"API        {stack.api_url}/v1/openapi.json   operator's key: {stack.operator_key}", markup=False)
@@ -125,12 +125,14 @@ def _show_addresses(console: Console, stack: LocalStack) -> None:
     console.print(f"settings   interpoints --env-file {stack.folder.root / 'environment'}", markup=False)
     samples = []
     with DemoApi(stack.api_url, stack.operator_key) as api:
-        for number, member in enumerate(members):
+        for household, member in households:
             path = f"/v1/members/{member}/links"
             link = api.post(path, {"valid_seconds": _LINK_SECONDS}, f"link-{member}-{time.time_ns()}")
-            console.print(f"{'members' if number == 0 else '':10} {link['url']}", markup=False)
-            samples.append({"label": f"Sample member {number + 1}", "url": str(link["url"])})
+            samples.append({"label": f"Household {household}", "url": str(link["url"])})
     write_private(stack.folder.root / SAMPLE_LINKS, json.dumps(samples))
+    console.print(f"pages      {stack.api_url}/", markup=False)
+    for number, sample in enumerate(samples):
+        console.print(f"{'members' if number == 0 else '':10} {sample['url']}  ({sample['label']})", markup=False)
     console.print("Ctrl-C stops it.")
 
 

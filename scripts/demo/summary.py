@@ -23,7 +23,7 @@ FROM programmes p
 """
 
 _INTERESTING = """
-SELECT e.member_id FROM lots l
+SELECT e.member_id, min(e.reference) AS household FROM lots l
 JOIN enrolments e ON e.account = l.account
 JOIN programmes p ON p.id = e.programme_id AND p.token = l.token
 WHERE l.points > 0
@@ -67,7 +67,7 @@ def balances_add_up(figures: ProgrammeFigures) -> bool:
     return came_in - figures.redeemed - figures.clawed_back - figures.expired == figures.live
 
 
-def interesting_members(engine: Engine, wanted: int) -> list[str]:
-    """Members with points in most programmes and something to see in their history."""
+def interesting_members(engine: Engine, wanted: int) -> list[tuple[str, str]]:
+    """Household and member id of those with points in most programmes and something to see in their history."""
     with engine.connect() as connection:
-        return list(connection.scalars(text(_INTERESTING), {"wanted": wanted}))
+        return [(row.household, row.member_id) for row in connection.execute(text(_INTERESTING), {"wanted": wanted})]

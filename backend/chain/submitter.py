@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import structlog
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, and_, func, not_, select
 from sqlalchemy.orm import Session, sessionmaker
 
 from backend.chain.client import ChainClient
@@ -241,11 +241,18 @@ def _may_still_change(session: Session, row: OutboxTransaction, verdict: Verdict
     What counts as earlier and done must be what the revert was seen with: the indexed block is read after the rows, and
     must be the same still.
     """
-    earlier = select(OutboxTransaction.id).where(
-        OutboxTransaction.chain_id == row.chain_id,
-        OutboxTransaction.target == row.target,
-        OutboxTransaction.state.in_(("queued", "sent")),
-        OutboxTransaction.id < row.id,
+    # One that waits for a person may wait for days; others are not kept in the dark that long.
+    stuck = and_(OutboxTransaction.state == "queued", Operation.error_code.in_(WAITING_FOR_A_PERSON))
+    earlier = (
+        select(OutboxTransaction.id)
+        .outerjoin(Operation, Operation.id == OutboxTransaction.operation_id)
+        .where(
+            OutboxTransaction.chain_id == row.chain_id,
+            OutboxTransaction.target == row.target,
+            OutboxTransaction.state.in_(("queued", "sent")),
+            OutboxTransaction.id < row.id,
+            not_(func.coalesce(stuck, False)),
+        )
     )
     waits = session.scalar(earlier.limit(1)) is not None
     return waits or verdict.indexed_at is None or _indexed_hash(session, row.chain_id) != verdict.indexed_at

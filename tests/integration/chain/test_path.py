@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 
-from backend.chain.points_token import encode_clawback, encode_issue_batch
+from backend.chain.points_token import encode_clawback, encode_issue_batch, encode_set_supply_cap
 from tests.integration.chain.service import FINALITY_BLOCKS, Service
 
 
@@ -104,6 +104,25 @@ class TestOperation:
         service.finish()
         assert service.operation(id_).state == "final"
         assert service.token.balance_of(account) == 5
+
+    def test_supply_cap__batch_waits__later_refusals_are_told_all_the_same(self, service: Service) -> None:
+        cap = service.entry.terms.supply_cap_points
+        waiting = service.ask_issue(secrets.token_bytes(20), cap + 1)
+        refused = service.ask_redeem(secrets.token_bytes(32), 50)
+        service.index()
+        service.submit()
+        service.submit()
+        assert (service.operation(waiting).state, service.operation(waiting).error_code) == (
+            "pending",
+            "SupplyCapExceeded",
+        )
+        assert service.operation(refused).state == "failed"
+        admin = service.deployment.accounts[0]
+        service.ask("set_supply_cap", encode_set_supply_cap(cap + 1), admin)
+        service.submitter(admin).run_once()
+        service.index()
+        service.finish()
+        assert service.operation(waiting).state == "final"
 
     def test_clawback__more_than_there_is__takes_what_is_there(self, service: Service) -> None:
         account = secrets.token_bytes(20)

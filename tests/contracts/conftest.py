@@ -7,7 +7,7 @@ from itertools import count
 from pathlib import Path
 
 import pytest
-from brownie import web3
+from brownie import history, web3
 from brownie._config import CONFIG
 from brownie.test.managers import base as brownie_manager
 
@@ -47,7 +47,11 @@ def pytest_collection_finish():
 
 @pytest.fixture(autouse=True)
 def isolation(fn_isolation):
-    """Every test starts from the state its module's fixtures made."""
+    """Every test starts from the state its module's fixtures made.
+
+    Brownie's list of transactions goes as well: a sender waits, for ever, until the chain has its last one listed.
+    """
+    history.clear()
 
 
 @pytest.fixture(scope="session")

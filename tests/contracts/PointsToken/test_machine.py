@@ -8,7 +8,7 @@ from itertools import count
 from typing import ClassVar
 
 import pytest
-from brownie import chain
+from brownie import chain, history
 from brownie.exceptions import VirtualMachineError
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -60,6 +60,7 @@ class PointsMachine(RuleBasedStateMachine):
     def __init__(self):
         super().__init__()
         chain.revert()
+        history.clear()
         self.addresses = {name: str(self.actors[name]) for name in WALLETS}
         self.addresses["managed member"] = str(self.token.managedAccount(self.member_key))
         self.clock = Clock()

@@ -9,7 +9,8 @@ START_SECONDS = START_EPOCH * EPOCH_SECONDS + DAY_SECONDS
 """Time of the chain's first block: the second day of an epoch, so that a slow run stays in it."""
 
 
-def _request(method: str, *parameters: object) -> object:
+def request(method: str, *parameters: object) -> object:
+    """The result of a JSON-RPC request to the local chain."""
     answer = web3.provider.make_request(method, list(parameters))
     if "error" in answer:
         raise RuntimeError(f"{method}: {answer['error']}")
@@ -42,12 +43,12 @@ class Clock:
 
     def next_block_at(self, seconds: int) -> None:
         """Gives the next block, hence the next transaction, exactly this time."""
-        _request("evm_setNextBlockTimestamp", seconds)
+        request("evm_setNextBlockTimestamp", seconds)
 
     def go_to(self, seconds: int) -> None:
         """Mines an empty block at exactly this time."""
         self.next_block_at(seconds)
-        _request("evm_mine")
+        request("evm_mine")
 
     def go_to_epoch(self, epoch: int) -> None:
         """Mines an empty block an hour into an epoch; does nothing when that epoch is the present one."""

@@ -97,11 +97,12 @@ def _describe(policy: Policy | None, methods: set[str], extra: dict[str, Any]) -
 
 def _problem_responses(policy: Policy | None, methods: set[str]) -> dict[int | str, dict[str, Any]]:
     statuses = {404: "No such resource, or none that the caller may see", 422: "Invalid request"}
-    if policy is not None and not policy.public:
+    is_write = bool(methods - SAFE_METHODS)
+    if is_write or policy is None or not policy.public:
         statuses |= {401: "Not signed in", 403: "Not allowed", 429: "Too many requests"}
-    if methods - SAFE_METHODS:
+    if is_write:
         statuses |= {400: "Malformed request", 409: "Contradicts the present state", 413: "Body too large"}
-    statuses |= {503: "Temporarily unavailable"}
+    statuses |= {502: "The chain answered with an error", 503: "Temporarily unavailable"}
     return {code: {"description": text, "content": _PROBLEM_CONTENT} for code, text in sorted(statuses.items())}
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from operator import attrgetter
 
 from backend.audit.report import ProgrammeFigures, Report
 from backend.audit.spool import Redemption, Spool
@@ -20,6 +22,7 @@ from backend.chain.event_types import (
     PointsRedeemed,
     PointsRefunded,
     SupplyCapChanged,
+    Transfer,
     Unpaused,
 )
 from backend.chain.ledger import LotBook
@@ -74,7 +77,8 @@ class TokenRules:
         if movements and self._paused:
             self._fail("pauses", movements[0].transfer, "points moved while the token was paused")
         for event in events:
-            self._judge(event, timestamp_seconds)
+            if not isinstance(event, Transfer):  # Nearly all are, and the replay has judged them.
+                self._judge(event, timestamp_seconds)
         if isinstance(events[-1], PointsClawedBack):
             self._judge_rest(events[-1], timestamp_seconds)
         if any(_is_capped(movement) for movement in movements):
@@ -88,15 +92,15 @@ class TokenRules:
 
     def _count(self, movements: Sequence[Movement]) -> None:
         sums: dict[MovementKind, int] = {}
-        for movement in movements:
-            sums[movement.kind] = sums.get(movement.kind, 0) + movement.transfer.amount
+        for kind, run in groupby(movements, key=attrgetter("kind")):
+            sums[kind] = sums.get(kind, 0) + sum(movement.transfer.amount for movement in run)
         figures = self.figures
         figures.issued += sums.get(MovementKind.ISSUE, 0)
         figures.redeemed += sums.get(MovementKind.REDEEM, 0) + sums.get(MovementKind.CAPTURE, 0)
         figures.refunded += sums.get(MovementKind.REFUND, 0)
         figures.clawed_back += sums.get(MovementKind.CLAWBACK, 0)
         figures.expired += sums.get(MovementKind.EXPIRE, 0)
-        for movement in movements:
+        for movement in movements if MovementKind.CROSSCHAIN in sums else ():
             if movement.kind is MovementKind.CROSSCHAIN:
                 minted = not any(movement.transfer.sender)
                 figures.exchanged_in += movement.transfer.amount if minted else 0

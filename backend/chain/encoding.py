@@ -99,6 +99,10 @@ def _prefix(base: int, length: int) -> bytes:
     return bytes((base + 55 + len(size),)) + size
 
 
+_ONE_WORD = 2 + 64
+"""Length of a 0x string of 32 bytes."""
+
+
 def encode_header(header: Header) -> bytes:
     """RLP of a header; its keccak256 is the block's hash."""
     values = cast("dict[str, str]", header)
@@ -130,6 +134,11 @@ def encode_receipt(receipt: Receipt) -> bytes:
 
 
 def _encode_log(log: RawLog) -> bytes:
+    if len(log["topics"]) == 3 and len(log["data"]) == _ONE_WORD:
+        # Nearly all logs are transfers, whose encoding has fixed lengths: one conversion instead of five.
+        signature, sender, recipient = (topic[2:] for topic in log["topics"])
+        topics_text = f"f863a0{signature}a0{sender}a0{recipient}"
+        return bytes.fromhex(f"f89b94{log['address'][2:]}{topics_text}a0{log['data'][2:]}")
     topics = b"".join([b"\xa0" + bytes.fromhex(topic[2:]) for topic in log["topics"]])
     data = rlp_string(bytes.fromhex(log["data"][2:]))
     payload = b"\x94" + bytes.fromhex(log["address"][2:]) + _prefix(0xC0, len(topics)) + topics + data

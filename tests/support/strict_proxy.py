@@ -43,6 +43,9 @@ class StrictProxy:
         self.head: int | None = None
         """Number of the block that is passed off as the newest."""
         self.alter: Alter | None = None
+        self.stalled = False
+        """Requests are taken and not answered until the proxy ends."""
+        self._ended = threading.Event()
         self.requests: list[str] = []
         """Methods asked for, in order."""
         self._fees: dict[tuple[str, int], tuple[str, int, int]] = {}
@@ -57,6 +60,10 @@ class StrictProxy:
 
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
+                if proxy.stalled:
+                    proxy._ended.wait(30)
+                    self.close_connection = True
+                    return
                 with proxy._lock:
                     status, content = proxy._handle(json.loads(body))
                 if status == 0:
@@ -81,6 +88,7 @@ class StrictProxy:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._ended.set()
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()

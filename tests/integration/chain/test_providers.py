@@ -176,7 +176,7 @@ class TestFailingEndpoint:
         make_indexer(url, service.chain.url).run_once()
         assert sum(service.projected_lots(account).values()) == 33
 
-    def test_endpoint__slow__bounded_wait(
+    def test_endpoint__too_many_requests__goes_on_later(
         self, watched: tuple[Service, bytes], proxy: StrictProxy, make_indexer: MakeIndexer
     ) -> None:
         service, account = watched
@@ -187,3 +187,13 @@ class TestFailingEndpoint:
         proxy.too_many_requests = 0
         indexer.run_once()
         assert sum(service.projected_lots(account).values()) == 33
+
+    def test_endpoint__does_not_answer__bounded_wait_then_the_other(
+        self, watched: tuple[Service, bytes], proxy: StrictProxy
+    ) -> None:
+        service, account = watched
+        proxy.stalled = True
+        client = ChainClient([proxy.url, service.chain.url], 31337, timeout_seconds=0.5)
+        Indexer(service.sessions, client, service.deployment.manifest).run_once()
+        assert sum(service.projected_lots(account).values()) == 33
+        client.close()

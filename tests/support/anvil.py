@@ -23,8 +23,8 @@ from backend.chain.client import ChainClient, Json
 from backend.chain.deploy import Deployer, ProgrammePlan
 from backend.chain.manifest import Manifest, TermsEntry
 from backend.chain.signers import DevSigners
+from backend.stack.anvil import find_anvil
 
-_BINARY = Path(__file__).parents[2] / "node_modules" / ".bin" / "anvil"
 _LISTENING = re.compile(rb"Listening on [0-9.]+:(\d+)")
 
 
@@ -41,7 +41,7 @@ class Anvil:
         gas_limit: int = 60_000_000,
         options: Sequence[str] = (),
     ) -> None:
-        self._arguments = [str(_BINARY), "--port", "0", "--host", "127.0.0.1", "--gas-limit", str(gas_limit)]
+        self._arguments = [str(find_anvil()), "--port", "0", "--host", "127.0.0.1", "--gas-limit", str(gas_limit)]
         self._arguments += ["--slots-in-an-epoch", str(slots_in_an_epoch), *options]
         if timestamp is not None:
             self._arguments += ["--timestamp", str(timestamp)]

@@ -93,7 +93,7 @@ class InFlight:
             self._offered_at[attempt.hash] = view.head["hash"]
             if refusal is None or isinstance(refusal, _AS_GOOD_AS_TAKEN):
                 taken.append(attempt.hash)
-            if refusal is not None and not isinstance(refusal, AlreadyKnownError):
+            if refusal is not None and not isinstance(refusal, AlreadyKnownError | NonceTooLowError):
                 self._note_refusal(attempt, refusal)
         with transaction(self._sending.sessions) as session:
             record_offers(session, [attempt.hash for attempt in attempts], taken, view.number)

@@ -51,7 +51,7 @@ def parse_minor(amount: str, currency: str) -> int:
     whole, _, fraction = amount.partition(".")
     if len(fraction) > places and fraction[places:].strip("0"):
         raise InvalidRequestError(f"{amount} has more than the {places} decimal places of {currency}.")
-    minor = int(whole) * 10**places + int((fraction[:places] + "0" * places)[:places] or 0)
+    minor = int(whole + (fraction + "0" * places)[:places])
     if minor > MAX_AMOUNT_MINOR:
         raise InvalidRequestError(f"{amount} {currency} is more than one event can be worth.")
     return minor

@@ -30,7 +30,7 @@ WITH taken AS (
     RETURNING *
 ), shaped AS (
     SELECT t.*, coalesce(nullif(t.kind, ''), 'purchase') AS word,
-        t.amount ~ '^[0-9]{1,13}(\\.[0-9]{1,3})?$' AS amount_ok,
+        length(t.amount) <= 17 AND t.amount ~ '^[0-9]+(\\.[0-9]+)?$' AS amount_ok,
         t.occurred_at ~ ('^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\\.[0-9]{1,9})?)?'
                          '([Zz]|[+-][0-9]{2}:?[0-9]{2})$')
             AND pg_input_is_valid(t.occurred_at, 'timestamptz') AS time_ok
@@ -41,12 +41,12 @@ WITH taken AS (
     FROM shaped s
 ), judged AS (
     SELECT c.*, e.id AS enrolment_id, CASE
-        WHEN c.reference !~ '^[^[:cntrl:]]{1,64}$' THEN 'invalid_reference'
+        WHEN length(c.reference) NOT BETWEEN 1 AND 64 OR c.reference ~ '[[:cntrl:]]' THEN 'invalid_reference'
         WHEN NOT amount_ok OR minor <> trunc(minor) OR minor > :max_minor THEN 'invalid_amount'
         WHEN NOT time_ok OR extract(year FROM moment) NOT BETWEEN 1970 AND 2148 THEN 'invalid_time'
-        WHEN word !~ '^[a-z][a-z0-9_]{0,23}$' THEN 'invalid_kind'
+        WHEN length(word) > 24 OR word !~ '^[a-z][a-z0-9_]*$' THEN 'invalid_kind'
         WHEN length(c.location) > 64 THEN 'invalid_location'
-        WHEN c.channel !~ '^[a-z][a-z0-9_]{0,23}$' THEN 'invalid_channel'
+        WHEN length(c.channel) > 24 OR c.channel !~ '^[a-z][a-z0-9_]*$' THEN 'invalid_channel'
         WHEN e.id IS NULL THEN 'unknown_member'
         WHEN div(minor * :earn_points, :earn_per_minor) >= :points_limit THEN 'too_many_points'
         END AS reason

@@ -47,6 +47,10 @@ class ImportApi:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection."""
         self._client.close()
 
     def choose_programme(self, slug_or_id: str) -> str:

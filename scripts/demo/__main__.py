@@ -94,8 +94,8 @@ def _replay(console: Console, stack: LocalStack, data: Path, weeks: int) -> None
         tills = replay.tills
         console.print(
             f"{len(replay.members):,} households; {tills.redemptions} redemptions and holds "
-            f"({tills.without_points} coupons of households without points), {tills.refunds} refunds, "
-            f"{tills.returns} returns"
+            f"({tills.without_points} coupons of households without points, {tills.lapsed} holds whose points "
+            f"expired before they were captured), {tills.refunds} refunds, {tills.returns} returns"
         )
         replay.close()
     clock.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 
@@ -48,6 +49,8 @@ class Replay:
         self._mapping = Mapping.load(data / "mapping.toml")
         self._engine = make_engine(stack.database_url, pool_size=1)
         self.programme_ids = api.programme_ids()
+        self._importers = {slug: self._importer(identifier) for slug, identifier in self.programme_ids.items()}
+        self._brands = ThreadPoolExecutor(len(self._importers), thread_name_prefix="brand")
         self.tills = Tills(api, self.programme_ids)
         self.members: dict[str, str] = {}
         """Member's id by household."""
@@ -56,7 +59,15 @@ class Replay:
 
     def close(self) -> None:
         """Close connections."""
+        self._brands.shutdown()
+        for importer in self._importers.values():
+            importer.close()
         self._engine.dispose()
+
+    def _importer(self, programme_id: str) -> ImportApi:
+        importer = ImportApi(self._stack.api_url, self._stack.operator_key)
+        importer.choose_programme(programme_id)
+        return importer
 
     def day(self, day: Day) -> None:
         """Live through one day: its purchases, then what else happens at the tills, then what is due from before."""
@@ -121,18 +132,21 @@ class Replay:
         self._enrolled.update(new)
 
     def _import(self, day: Day) -> None:
+        """Import the day's files, each programme by itself, as each brand would."""
+        waiting = [self._brands.submit(self._import_file, slug, day) for slug in day.purchase_files]
+        for each in waiting:
+            each.result()
+
+    def _import_file(self, slug: str, day: Day) -> None:
         journals = self._stack.folder.root / "imports"
-        for slug, path in day.purchase_files.items():
-            with ImportApi(self._stack.api_url, self._stack.operator_key) as api:
-                api.choose_programme(self.programme_ids[slug])
-                stem = f"{slug}-{day.date}"
-                import_events(
-                    path,
-                    self._mapping,
-                    api,
-                    journal_path=journals / f"{stem}.journal",
-                    rejected_path=journals / f"{stem}.rejected.csv",
-                )
+        stem = f"{slug}-{day.date}"
+        import_events(
+            day.purchase_files[slug],
+            self._mapping,
+            self._importers[slug],
+            journal_path=journals / f"{stem}.journal",
+            rejected_path=journals / f"{stem}.rejected.csv",
+        )
 
     def _wait(self, what: str, count_query: str) -> None:
         def settled() -> bool:

@@ -36,6 +36,8 @@ class Tills:
     """Redemptions asked for so far, holds included."""
     without_points: int = 0
     """Coupons of households that had no points yet."""
+    lapsed: int = 0
+    """Holds that could not be captured, because held points expired meanwhile; they are released."""
     refunds: int = 0
     returns: int = 0
     _follow_ups: dict[date, list[_FollowUp]] = field(default_factory=dict)
@@ -79,6 +81,7 @@ class Tills:
         if holds:
             spent = points if number % 4 == 1 else max(1, points * 3 // 5)
             self._plan(today, 1, _FollowUp(identifier, "capture", spent))
+            self._plan(today, 2, _FollowUp(identifier, "release if not captured", 0))
         if number % 5 == 2 and spent > 1:
             self._plan(today, 3, _FollowUp(identifier, "refund", spent // 2))
             self._plan(today, 5, _FollowUp(identifier, "refund", spent - spent // 2))
@@ -106,7 +109,11 @@ class Tills:
             self.api.post(f"{path}/capture", {"points": due.points}, key)
         elif due.step == "release":
             self.api.post(f"{path}/release", {}, key)
-        else:
+        elif due.step == "release if not captured":
+            if self.api.get(path)["state"] == "reserved":
+                self.lapsed += 1
+                self.api.post(f"{path}/release", {}, key)
+        elif self.api.get(path)["state"] == "redeemed":
             self.refunds += 1
             reference = f"refund-{self.refunds}"
             self.api.post(f"{path}/refunds", {"reference": reference, "points": due.points}, reference)

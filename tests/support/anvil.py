@@ -76,7 +76,8 @@ class Anvil:
             found = _LISTENING.search(line)
             if found:
                 # Nobody reads on, and a full pipe would stop the process.
-                threading.Thread(target=output.read, daemon=True).start()
+                self._reader = threading.Thread(target=output.read, daemon=True)
+                self._reader.start()
                 return int(found.group(1))
         raise RuntimeError(f"anvil did not start: {seen.decode()}")
 
@@ -85,6 +86,9 @@ class Anvil:
         self.client.close()
         self._process.kill()
         self._process.wait()
+        self._reader.join(5)
+        if self._process.stdout is not None:
+            self._process.stdout.close()
         shutil.rmtree(self._home, ignore_errors=True)
 
     # Controls

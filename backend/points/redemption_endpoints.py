@@ -14,7 +14,7 @@ from backend.auth.scopes import Scope
 from backend.errors import NotFoundError
 from backend.members.schemas import Reference
 from backend.pagination import CursorText, Limit, Page, decode_cursor, page_of
-from backend.points import redemptions, refunds
+from backend.points import holds, redemptions, refunds
 from backend.points.redemptions import RedemptionView
 from backend.points.schemas import (
     CaptureCreate,
@@ -138,7 +138,7 @@ def capture_redemption(
 ) -> RedemptionRead:
     """Spends reserved points, all or some; the rest goes back to the member."""
     visible_redemption(session, caller, redemption_id)
-    redemptions.capture(session, redemption_id, body.points, request_id)
+    holds.capture(session, redemption_id, body.points, request_id)
     return _answer(request, response, session, redemption_id)
 
 
@@ -154,7 +154,7 @@ def release_redemption(
 ) -> RedemptionRead:
     """Ends a hold without spending."""
     visible_redemption(session, caller, redemption_id)
-    redemptions.release(session, redemption_id, request_id)
+    holds.release(session, redemption_id, request_id)
     return _answer(request, response, session, redemption_id)
 
 

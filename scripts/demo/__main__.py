@@ -47,9 +47,15 @@ class _InterruptedError(Exception):
     """Ctrl-C, or a request to end."""
 
 
+def _weeks(text: str) -> int:
+    if not text.isdigit() or not 1 <= int(text) <= 53:
+        raise argparse.ArgumentTypeError(f"the data has weeks 1 to 53, not {text!r}")
+    return int(text)
+
+
 def _arguments(given: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
-    parser.add_argument("--weeks", type=int, default=8, choices=range(1, 54), metavar="1..53")
+    parser.add_argument("--weeks", type=_weeks, default=8, help="weeks of the data, 1 to 53 (make demo WEEKS=...)")
     parser.add_argument("--port", type=int, default=8000, help="port of the API and the pages (make demo PORT=...)")
     parser.add_argument("--chain-port", type=int, default=0, help="port of the chain; 0 picks a free one")
     parser.add_argument("--exit", action="store_true", help="stop after the audit, with its exit status")

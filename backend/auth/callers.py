@@ -26,6 +26,8 @@ class Caller:
     key_id: str | None = None
     programme_id: str | None = None
     member_id: str | None = None
+    wallets_in: str = ""
+    """Of a member: the programme in which the session may link a wallet, or "*" for all."""
     scopes: frozenset[Scope] = frozenset()
 
     @property

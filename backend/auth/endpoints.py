@@ -64,8 +64,11 @@ def list_keys(session: SessionDep, caller: CallerDep, limit: Limit = 50, cursor:
 def rotate_key(
     key_id: str, body: KeyRotate, request: Request, session: SessionDep, caller: CallerDep, context: ContextDep
 ) -> KeyCreated:
-    """A new key with the same rights; the old one works for the overlap."""
-    key, text = service.rotate_key(session, _find(session, caller, key_id), body.overlap_seconds)
+    """A new key with the same rights; the old one works for the overlap. The caller must hold its scopes."""
+    found = _find(session, caller, key_id)
+    if not {Scope(scope) for scope in found.scopes} <= caller.scopes:
+        raise ForbiddenError("A key can rotate only keys whose scopes it holds itself.")
+    key, text = service.rotate_key(session, found, body.overlap_seconds)
     context.callers.clear()
     return _shown_once(request, key, text)
 
@@ -91,7 +94,7 @@ def set_session_cookie(response: Response, session: SignedToken, secure: bool) -
 @allow(Policy(public=True, keyless=True))
 def open_session(body: SessionCreate, response: Response, context: ContextDep) -> SessionRead:
     """Exchanges the signed part of a member link for a session."""
-    token = context.tokens.issue_session(context.tokens.read_link(body.link_token).member_id)
+    token = context.tokens.open_link(body.link_token)
     set_session_cookie(response, token, context.settings.public_url.startswith("https://"))
     return SessionRead(member_id=token.member_id, token=token.text, expires_at=token.expires_at)
 

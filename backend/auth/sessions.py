@@ -13,15 +13,24 @@ from backend.settings import Settings
 
 SESSION_COOKIE = "interpoints_session"
 """Name of the cookie that carries a member's session."""
+EVERYWHERE = "*"
+"""A link of the operator: its member may link a wallet in every programme."""
+NOWHERE = ""
+"""A session that was opened by a wallet links no other."""
 
 
 @dataclass(frozen=True, slots=True)
 class SignedToken:
-    """A signed text for a member, and when it ends (wall clock)."""
+    """A signed text for a member, and when it ends (wall clock).
+
+    `wallets_in` says where its bearer may link a wallet: in the programme of that id, EVERYWHERE or NOWHERE. A brand
+    that can sign its members in must not be able to carry their points of other brands away.
+    """
 
     text: str
     member_id: str
     expires_at: datetime
+    wallets_in: str
 
 
 class MemberTokens:
@@ -33,36 +42,43 @@ class MemberTokens:
         self._session = URLSafeSerializer(secret, salt="interpoints.member-session")
         self._session_seconds = settings.member_session_seconds
 
-    def issue_link(self, member_id: str, valid_seconds: int) -> SignedToken:
+    def issue_link(self, member_id: str, valid_seconds: int, wallets_in: str = EVERYWHERE) -> SignedToken:
         """The signed part of a link that signs `member_id` in for `valid_seconds` from now."""
-        return _sign(self._link, member_id, valid_seconds)
+        return _sign(self._link, member_id, valid_seconds, wallets_in)
 
     def read_link(self, text: str) -> SignedToken:
         """The member of a link. Raises LinkInvalidError when it is expired or not ours."""
         return _read(self._link, text)
 
-    def issue_session(self, member_id: str) -> SignedToken:
+    def issue_session(self, member_id: str, wallets_in: str = NOWHERE) -> SignedToken:
         """A session token, to be sent as bearer or as the cookie `interpoints_session`."""
-        return _sign(self._session, member_id, self._session_seconds, prefix="ims_")
+        return _sign(self._session, member_id, self._session_seconds, wallets_in, prefix="ims_")
+
+    def open_link(self, text: str) -> SignedToken:
+        """The session that a link opens, with the link's rights. Raises LinkInvalidError."""
+        link = self.read_link(text)
+        return self.issue_session(link.member_id, link.wallets_in)
 
     def read_session(self, text: str) -> SignedToken:
         """The member of a session. Raises LinkInvalidError when it is expired or not ours."""
         return _read(self._session, text.removeprefix("ims_"))
 
 
-def _sign(serializer: URLSafeSerializer, member_id: str, seconds: int, prefix: str = "") -> SignedToken:
+def _sign(
+    serializer: URLSafeSerializer, member_id: str, seconds: int, wallets_in: str, prefix: str = ""
+) -> SignedToken:
     expires_at = (utc_now() + timedelta(seconds=seconds)).replace(microsecond=0)
-    text = serializer.dumps([member_id, int(expires_at.timestamp())])
+    text = serializer.dumps([member_id, int(expires_at.timestamp()), wallets_in])
     assert isinstance(text, str)
-    return SignedToken(prefix + text, member_id, expires_at)
+    return SignedToken(prefix + text, member_id, expires_at, wallets_in)
 
 
 def _read(serializer: URLSafeSerializer, text: str) -> SignedToken:
     try:
-        member_id, expires = serializer.loads(text)
+        member_id, expires, wallets_in = serializer.loads(text)
     except (BadData, ValueError, TypeError) as error:
         raise LinkInvalidError("This link or session was not issued by us; ask the brand for a new link.") from error
     expires_at = datetime.fromtimestamp(expires, UTC)
     if utc_now() >= expires_at:
         raise LinkInvalidError("This link or session has expired; ask the brand for a new link.")
-    return SignedToken(text, member_id, expires_at)
+    return SignedToken(text, member_id, expires_at, wallets_in)

@@ -81,7 +81,8 @@ def identify(context: AppContext, session: Session, token: str | None) -> Caller
         return ANONYMOUS
     if token.startswith("ip_"):
         return authenticate_key(session, token)
-    return Caller(CallerKind.MEMBER, member_id=context.tokens.read_session(token).member_id)
+    session_token = context.tokens.read_session(token)
+    return Caller(CallerKind.MEMBER, member_id=session_token.member_id, wallets_in=session_token.wallets_in)
 
 
 class UnitOfWork:

@@ -11,6 +11,7 @@ from backend.auth.errors import ForbiddenError
 from backend.auth.policies import Policy, allow
 from backend.auth.routing import CallerDep, ContextDep, SessionDep, protected_router
 from backend.auth.scopes import Scope
+from backend.auth.sessions import EVERYWHERE
 from backend.errors import InvalidRequestError
 from backend.members import repository, service
 from backend.members.errors import MemberNotFoundError
@@ -128,6 +129,6 @@ def create_link(
 ) -> LinkRead:
     """A signed, expiring link that the brand sends to the member and that opens the member page."""
     visible_member(session, caller, member_id)
-    token = context.tokens.issue_link(member_id, body.valid_seconds)
+    token = context.tokens.issue_link(member_id, body.valid_seconds, caller.programme_id or EVERYWHERE)
     url = f"{context.settings.public_url.rstrip('/')}/m/{token.text}"
     return LinkRead(url=url, link_token=token.text, expires_at=token.expires_at)

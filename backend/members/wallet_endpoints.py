@@ -6,12 +6,14 @@ from fastapi import Request, Response
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from backend.auth.callers import Caller
+from backend.auth.callers import Caller, CallerKind
 from backend.auth.endpoints import set_session_cookie
+from backend.auth.errors import ForbiddenError
 from backend.auth.policies import Policy, allow
 from backend.auth.routing import CallerDep, ContextDep, RequestIdDep, SessionDep, protected_router
 from backend.auth.schemas import SessionRead
 from backend.auth.scopes import Scope
+from backend.auth.sessions import EVERYWHERE, NOWHERE
 from backend.context import AppContext
 from backend.errors import UnavailableError
 from backend.hexes import address_text
@@ -40,6 +42,15 @@ def _site(session: Session, context: AppContext, caller: Caller) -> Site:
     return Site(context.settings.public_url.rstrip("/"), chain_id)
 
 
+def _links_in(caller: Caller) -> str | None:
+    """The programme in which the caller may link a wallet; None for all. Raises ForbiddenError."""
+    if caller.kind is not CallerKind.MEMBER:
+        return caller.programme_id
+    if caller.wallets_in == NOWHERE:
+        raise ForbiddenError("This session was opened by a wallet; open a brand's link to link one there.")
+    return None if caller.wallets_in == EVERYWHERE else caller.wallets_in
+
+
 def _read(challenge: Challenge) -> WalletChallengeRead:
     return WalletChallengeRead(message=challenge.message, nonce=challenge.nonce, expires_at=challenge.expires_at)
 
@@ -49,12 +60,10 @@ def _read(challenge: Challenge) -> WalletChallengeRead:
 def create_wallet_challenge(
     member_id: str, body: WalletChallengeCreate, session: SessionDep, caller: CallerDep, context: ContextDep
 ) -> WalletChallengeRead:
-    """A message (EIP-4361) for the member's wallet to sign. A brand links in its own programme, a member in all."""
+    """A message (EIP-4361) for the member's wallet to sign. A brand, or its link, links in its own programme."""
     visible_member(session, caller, member_id)
-    site = _site(session, context, caller)
-    return _read(
-        wallets.create_challenge(session, site, body.address, member_id=member_id, programme_id=caller.programme_id)
-    )
+    programme_id, site = _links_in(caller), _site(session, context, caller)
+    return _read(wallets.create_challenge(session, site, body.address, member_id=member_id, programme_id=programme_id))
 
 
 @members.post("/{member_id}/wallet", status_code=202)
@@ -71,7 +80,7 @@ def link_wallet(
     visible_member(session, caller, member_id)
     site = _site(session, context, caller)
     challenge = wallets.check_proof(session, context.chain, site, body.message, body.signature)
-    if challenge.member_id != member_id or challenge.programme_id != caller.programme_id:
+    if challenge.member_id != member_id or challenge.programme_id != _links_in(caller):
         raise SignInError("The message was given for another member or by another caller; ask for a new one.")
     links = [
         WalletLink(

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from backend.auth.endpoints import set_session_cookie
 from backend.auth.errors import LinkInvalidError
 from backend.auth.policies import Policy, allow
-from backend.auth.sessions import SESSION_COOKIE
+from backend.auth.sessions import SESSION_COOKIE, SignedToken
 from backend.chain.errors import ChainError
 from backend.chain.points_token import selector
 from backend.context import AppContext
@@ -41,13 +41,13 @@ def _programmes(session: Session) -> list[Programme]:
     return list(session.scalars(select(Programme).order_by(Programme.id)))
 
 
-def _member_id(request: Request) -> str | None:
-    """Whose session the cookie carries; None without one that is valid."""
+def _session_token(request: Request) -> SignedToken | None:
+    """The session that the cookie carries; None without one that is valid."""
     text = request.cookies.get(SESSION_COOKIE)
     if text is None:
         return None
     try:
-        return _context(request).tokens.read_session(text).member_id
+        return _context(request).tokens.read_session(text)
     except LinkInvalidError:
         return None
 
@@ -78,11 +78,10 @@ def open_link(token: str, request: Request) -> Response:
     """Signs the member of a brand's link in."""
     context = _context(request)
     try:
-        member_id = context.tokens.read_link(token).member_id
+        session = context.tokens.open_link(token)
     except LinkInvalidError:
         return pages.page(context.settings, "link_problem.html", {}, 410)
     response = RedirectResponse("/me", 303, pages.headers(context.settings))
-    session = context.tokens.issue_session(member_id)
     set_session_cookie(response, session, context.settings.public_url.startswith("https://"))
     return response
 
@@ -92,15 +91,16 @@ def open_link(token: str, request: Request) -> Response:
 def member_page(request: Request) -> HTMLResponse:
     """The member's points."""
     context = _context(request)
-    member_id = _member_id(request)
-    if member_id is None:
+    token = _session_token(request)
+    if token is None:
         return pages.page(context.settings, "sign_in.html", {}, 401)
     with context.sessions() as session:
         # One snapshot: lots and the block that they belong to must not come from two states of the projection.
         session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
-        view = member_view(session, member_id)
+        view = member_view(session, token.member_id)
     values = {
         "member": view,
+        "wallets_in": token.wallets_in,
         "rpc_url": context.settings.public_rpc_url,
         "check": _check_data(view, context.settings.public_rpc_url),
         "transaction_url": lambda text: transaction_url(context.settings, text),

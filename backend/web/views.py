@@ -59,6 +59,7 @@ class PendingView:
 class ProgrammeView:
     """A member's points with one brand."""
 
+    programme_id: str
     slug: str
     name: str
     symbol: str
@@ -141,6 +142,7 @@ def _programme_view(session: Session, enrolment: Enrolment, programme: Programme
     lots.sort(key=lambda lot: lot.expires_at)
     balance = read_balance(session, programme, enrolment) if chain.timestamp else None
     return ProgrammeView(
+        programme_id=programme.id,
         slug=programme.slug,
         name=programme.name,
         symbol=programme.symbol,

@@ -51,7 +51,8 @@ async function link(member) {
   const answer = await post(base, await prove(`${base}/challenges`));
   const moving = answer.links.some((each) => each.operation_id);
   say(moving ? "Your wallet is linked. Your points are on their way there." : "Your wallet is linked.", "same");
-  for (const button of document.querySelectorAll("[data-link-wallet]")) button.closest("p").remove();
+  const linked = new Set(answer.links.map((each) => each.enrolment_id));
+  for (const button of document.querySelectorAll("[data-link-wallet]")) if (linked.has(button.dataset.enrolment)) button.closest("p").remove();
 }
 
 for (const button of document.querySelectorAll("[data-wallet-sign-in]")) {

@@ -209,6 +209,11 @@ class TestKeys:
         small = world.key(world.market, {Scope.KEYS_WRITE})
         problem(small.post("/v1/keys", {"name": "x", "scopes": ["events:write"]}), 403, "forbidden")
 
+    def test_key__cannot_rotate_one_that_holds_more(self, world: World) -> None:
+        made = world.till.post("/v1/keys", {"name": "x", "scopes": ["points:spend"]}).json()
+        small = world.key(world.market, {Scope.KEYS_WRITE})
+        problem(small.post(f"/v1/keys/{made['id']}/rotate", {}), 403, "forbidden")
+
     def test_rotation__overlaps(self, world: World) -> None:
         made = world.till.post("/v1/keys", {"name": "x", "scopes": ["members:read"]}).json()
         old = Caller(world.client, made["secret"])

@@ -32,6 +32,14 @@ def link(world: ChainWorld, member: dict[str, Any], wallet: LocalAccount, caller
     return caller.post(path, proof(caller, f"{path}/challenges", wallet))
 
 
+def in_both(world: ChainWorld) -> dict[str, Any]:
+    """A member of both programmes."""
+    member = world.enrol()
+    body = {"reference": "p-1", "programme_id": world.pharmacy.id, "member_id": member["id"]}
+    assert world.operator.post("/v1/members", body).status_code == 201
+    return member
+
+
 class TestLinkWallet:
     def test_link__moves_the_points_and_credits_go_there_from_then_on(self, chain_world: ChainWorld) -> None:
         member, wallet = chain_world.credited("10.00"), account()
@@ -94,13 +102,21 @@ class TestLinkWallet:
         link(chain_world, member, account())
         problem(link(chain_world, member, account()), 409, "wallet-taken")
 
-    def test_member__links_in_every_programme_at_once(self, chain_world: ChainWorld) -> None:
-        member, wallet = chain_world.enrol(), account()
-        body = {"reference": "p-1", "programme_id": chain_world.pharmacy.id, "member_id": member["id"]}
-        assert chain_world.operator.post("/v1/members", body).status_code == 201
-        session = chain_world.member_session(member)
-        answer = link(chain_world, member, wallet, session)
+    def test_member_by_the_operators_link__links_in_every_programme_at_once(self, chain_world: ChainWorld) -> None:
+        member = in_both(chain_world)
+        answer = link(chain_world, member, account(), chain_world.member_session(member, chain_world.operator))
         assert len(answer.json()["links"]) == 2
+
+    def test_member_by_a_brands_link__links_in_that_programme_only(self, chain_world: ChainWorld) -> None:
+        member, wallet = in_both(chain_world), account()
+        answer = link(chain_world, member, wallet, chain_world.member_session(member))
+        assert [each["programme_id"] for each in answer.json()["links"]] == [chain_world.market.id]
+        # Nor does the wallet's own session reach further, or a stolen key could do it in two steps.
+        body = proof(chain_world.anonymous, "/v1/sessions/challenges", wallet)
+        token = chain_world.anonymous.post("/v1/sessions/wallet", body).json()["token"]
+        chain_world.client.cookies.clear()
+        path = f"/v1/members/{member['id']}/wallet/challenges"
+        problem(Caller(chain_world.client, token).post(path, {"address": wallet.address}), 403, "forbidden")
 
 
 class TestWalletSession:

@@ -108,10 +108,8 @@ class TestImport:
 @pytest.mark.parametrize(
     "crash_at",
     [
-        "importer.after_upload:1",
+        "importer.before_record:1",
         "importer.after_upload:3",
-        "importer.before_record:2",
-        "importer.after_rejections:1",
         "importer.after_rejections:3",
         "importer.after_record:2",
     ],

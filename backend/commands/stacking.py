@@ -14,6 +14,7 @@ from backend.stack.local import LocalStack, StackOptions
 from backend.stack.programmes_file import ProgrammeDraft, ProgrammesFile
 from backend.stack.state import StateFolder
 
+BLOCK_SECONDS = 5
 EXAMPLE_PROGRAMME = ProgrammeDraft(slug="example", name="Example Points", symbol="EXAMPLE")
 
 
@@ -31,7 +32,7 @@ def up(
     What it holds is kept for the next time. Other commands find it by themselves when run in the same folder.
     """
     drafts = ProgrammesFile.load(programmes).programme if programmes else (EXAMPLE_PROGRAMME,)
-    options = StackOptions(programmes=drafts, api_port=port, chain_port=chain_port)
+    options = StackOptions(programmes=drafts, api_port=port, chain_port=chain_port, block_seconds=BLOCK_SECONDS)
     stack = LocalStack(StateFolder(state), options, lambda text: notes.print(f"[dim]{text}[/dim]"))
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -31,10 +31,13 @@ def find_anvil(start: Path | None = None) -> Path:
     return Path(on_path)
 
 
-def anvil_command(binary: Path, port: int, state_file: Path | None, start_timestamp: int | None) -> list[str]:
+def anvil_command(
+    binary: Path, port: int, state_file: Path | None, start_timestamp: int | None, block_seconds: int | None = None
+) -> list[str]:
     """The command line of a local chain on 127.0.0.1.
 
     `start_timestamp` (Unix seconds) is the time of the first block; the chain's clock runs on from there.
+    A block comes with every transaction and, with `block_seconds`, also that often without one.
     """
     command = [str(binary), "--host", "127.0.0.1", "--port", str(port), "--quiet"]
     command += ["--slots-in-an-epoch", str(SLOTS_IN_AN_EPOCH), "--gas-limit", str(BLOCK_GAS_LIMIT)]
@@ -43,6 +46,8 @@ def anvil_command(binary: Path, port: int, state_file: Path | None, start_timest
         command += ["--state", str(state_file)]
     if start_timestamp is not None:
         command += ["--timestamp", str(start_timestamp)]
+    if block_seconds is not None:
+        command += ["--block-time", str(block_seconds), "--mixed-mining"]
     return command
 
 

@@ -50,6 +50,9 @@ class StackOptions:
     chain_port: int = 0
     chain_start_timestamp: int | None = None
     """Unix seconds at which the chain's clock starts; None: now."""
+    block_seconds: int | None = None
+    """A block comes this often even when nobody sends anything, so that points mature, holds end and blocks become
+    final on a quiet chain; None: only with transactions, for who moves the clock himself."""
     keeps_chain: bool = True
     """Whether the chain is saved when the stack stops, to go on next time."""
     settings: Mapping[str, str] = field(default_factory=dict)
@@ -116,7 +119,8 @@ class LocalStack:
     def _start_chain(self, port: int) -> None:
         self.folder.chain.mkdir(parents=True, exist_ok=True)
         state_file = self.folder.chain / "state.json" if self.options.keeps_chain else None
-        command = anvil_command(find_anvil(), port, state_file, self.options.chain_start_timestamp)
+        options = self.options
+        command = anvil_command(find_anvil(), port, state_file, options.chain_start_timestamp, options.block_seconds)
         # anvil keeps files below its home folder; they belong into ours.
         home = {"HOME": str(self.folder.chain.resolve())}
         chain = self._processes.start("chain", command, home)

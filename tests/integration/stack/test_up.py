@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+from datetime import UTC, datetime
 
 import httpx
 import psutil
@@ -55,6 +56,32 @@ def test_up__serves_keeps_its_state_and_leaves_nothing_running(starter: Starter)
     wait_for(lambda: _ready(again), 30, "readiness")
     assert member in _run(again, "member", "list", "--programme", "example").stdout
     assert again.stop() == 0
+
+
+def test_quiet_stack__credits_what_happens_now_and_makes_it_final(starter: Starter) -> None:
+    up = starter.start(*PORTS)
+    up.wait_until_up()
+    wait_for(lambda: _ready(up), 30, "readiness")
+    member = _run(up, "member", "enrol", "c-1", "--programme", "example").stdout.strip()
+    till = httpx.Client(
+        base_url=up.environment()["INTERPOINTS_PUBLIC_URL"],
+        headers={"Authorization": f"Bearer {(up.state / 'operator-key').read_text()}", "Idempotency-Key": "now"},
+    )
+    with till:
+        programme = till.get("/v1/programmes/example").json()["id"]
+        purchase = {
+            "programme_id": programme,
+            "member_id": member,
+            "reference": "receipt-now",
+            "value": {"amount": "12.00", "currency": "USD"},
+            "occurred_at": datetime.now(UTC).isoformat(),
+        }
+        event = till.post("/v1/events", json=purchase).json()["id"]
+
+        def is_final() -> bool:
+            return bool(till.get(f"/v1/events/{event}").json()["accrual"]["state"] == "final")
+
+        wait_for(is_final, 180, "the credit and its finality")
 
 
 def test_killed_run__is_cleared_up_by_the_next_and_a_running_one_is_left_alone(starter: Starter) -> None:

@@ -28,6 +28,12 @@ class TestAnvilCommand:
         assert command[command.index("--host") + 1] == "127.0.0.1"
         assert "--state" not in command
         assert "--timestamp" not in command
+        assert "--block-time" not in command
+
+    def test_block_time__adds_to_the_blocks_of_transactions(self) -> None:
+        command = anvil_command(Path("anvil"), 8545, None, None, 5)
+        assert command[command.index("--block-time") + 1] == "5"
+        assert "--mixed-mining" in command
 
     def test_start_time_and_state__are_passed_on(self) -> None:
         command = anvil_command(Path("anvil"), 8545, Path("/x/state.json"), 1_483_228_800)

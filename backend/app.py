@@ -17,13 +17,11 @@ from backend.handlers import install_handlers
 from backend.logging import configure_logging
 from backend.members import endpoints as members
 from backend.members import wallet_endpoints as wallets
-from backend.middleware import RequestObserver
+from backend.middleware import BodyLimit, RequestObserver
 from backend.points import endpoints as points
 from backend.programmes import endpoints as programmes
 from backend.settings import Settings
 
-MAX_BODY_BYTES = 4 * 2**20
-"""Largest body of a request, bulk uploads of events aside."""
 _DESCRIPTION = """
 Loyalty points that expire, on a chain. Writes need an `Idempotency-Key`; what has to happen on the chain answers 202
 with an operation that can be polled, streamed and awaited (`Prefer: wait=10`). Points are integers, money is a decimal
@@ -50,7 +48,6 @@ def create_app(settings: Settings) -> FastAPI:
         openapi_url="/v1/openapi.json",
         docs_url=None,
         redoc_url=None,
-        max_body_size=MAX_BODY_BYTES,
     )
     app.state.context = context
     install_handlers(app)
@@ -68,6 +65,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(health.router)
     app.include_router(problems.router)
     _include_pages(app)
+    app.add_middleware(BodyLimit)
     app.add_middleware(RequestObserver)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
     return app

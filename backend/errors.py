@@ -48,6 +48,30 @@ class InvalidRequestError(InterpointsError):
     title = "Invalid request"
 
 
+class BadRequestError(InterpointsError):
+    """The request is not one that can be read."""
+
+    status = 400
+    slug = "bad-request"
+    title = "Bad request"
+
+
+class MethodNotAllowedError(InterpointsError):
+    """The resource is there, but not for this method; `Allow` says for which."""
+
+    status = 405
+    slug = "method-not-allowed"
+    title = "Method not allowed"
+
+
+class TooLargeError(InterpointsError):
+    """The request or the upload is larger than what is taken at once."""
+
+    status = 413
+    slug = "too-large"
+    title = "Too large"
+
+
 class UnavailableError(InterpointsError):
     """Something the answer depends on does not answer now; trying again may help."""
 

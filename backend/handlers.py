@@ -9,11 +9,22 @@ from sqlalchemy.exc import DataError, IntegrityError, OperationalError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
-from backend.errors import ConflictError, InterpointsError, InvalidRequestError, UnavailableError, problem
+from backend.errors import (
+    BadRequestError,
+    ConflictError,
+    InterpointsError,
+    InvalidRequestError,
+    MethodNotAllowedError,
+    NotFoundError,
+    TooLargeError,
+    UnavailableError,
+    problem,
+)
 
 log = structlog.get_logger(__name__)
 MEDIA_TYPE = "application/problem+json"
 _MOST_FIELDS = 20
+_OF_HTTP = {kind.status: kind for kind in (NotFoundError, MethodNotAllowedError, TooLargeError)}
 
 
 def _answer(
@@ -55,9 +66,9 @@ def _on_invalid(request: Request, error: Exception) -> JSONResponse:
 
 def _on_http(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
-    slug = {404: "not-found", 405: "method-not-allowed", 413: "too-large"}.get(error.status_code, "bad-request")
+    kind = _OF_HTTP.get(error.status_code, BadRequestError)
     headers = dict(error.headers) if error.headers else None
-    return _answer(request, error.status_code, slug, str(error.detail), str(error.detail), headers=headers)
+    return _answer(request, error.status_code, kind.slug, kind.title, str(error.detail), headers=headers)
 
 
 def _on_database(request: Request, error: Exception) -> JSONResponse:

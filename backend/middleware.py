@@ -1,4 +1,4 @@
-"""Around every request: its id, one log line, metrics. Plain ASGI, because it is on the path of every event."""
+"""Around every request: its size, its id, one log line, metrics. Plain ASGI: it is on the path of every event."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import time
 
 import structlog
 from prometheus_client import Counter, Histogram
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 log = structlog.get_logger("interpoints.api")
@@ -20,9 +21,41 @@ DURATION = Histogram(
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 60),
 )
 
+MAX_BODY_BYTES = 4 * 2**20
+"""Largest body of a request, bulk uploads of events aside."""
+UPLOADS_PATH = "/v1/events/uploads"
+"""The setting `max_upload_bytes` says how much this takes; it counts by itself."""
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 _MEMBER_LINK = "/m/{token}"
 _QUIET = frozenset({"/health", "/ready", "/metrics"})
+
+
+class BodyLimit:
+    """Answers 413, as a problem like every other error, to a body of more than MAX_BODY_BYTES."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handles one request."""
+        if scope["type"] != "http" or scope["path"] == UPLOADS_PATH:
+            await self._app(scope, receive, send)
+            return
+        told = next((value for name, value in scope["headers"] if name == b"content-length"), b"")
+        if told.isdigit() and int(told) <= MAX_BODY_BYTES:  # The server reads no more than that.
+            await self._app(scope, receive, send)
+            return
+        size = int(told) if told.isdigit() else 0
+
+        async def receive_limited() -> Message:
+            nonlocal size
+            message = await receive() if size <= MAX_BODY_BYTES else {"type": "http.request"}
+            size += len(message.get("body", b""))
+            if size > MAX_BODY_BYTES:
+                raise HTTPException(413, f"A request holds at most {MAX_BODY_BYTES} bytes; send several.")
+            return message
+
+        await self._app(scope, receive_limited, send)
 
 
 class RequestObserver:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
+from backend.bodies import Body
 from backend.errors import InvalidRequestError
 
 MAX_AMOUNT_MINOR = 10**12
@@ -18,7 +19,7 @@ AMOUNT_PATTERN = r"^[0-9]{1,13}(\.[0-9]{1,3})?$"
 _AMOUNT = re.compile(AMOUNT_PATTERN, re.ASCII)
 
 
-class Money(BaseModel):
+class Money(Body):
     """An amount of money."""
 
     amount: str = Field(pattern=AMOUNT_PATTERN, description="Decimal string, not negative", examples=["12.90"])

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from pydantic import BaseModel, Field
+from pydantic import AwareDatetime, BaseModel, Field
 
 from backend.auth.models import ApiKey
 from backend.auth.scopes import Scope
+from backend.bodies import Body
 
 
-class KeyCreate(BaseModel):
+class KeyCreate(Body):
     """A key to be made. Without a programme it is an operator's key, which only the operator may make."""
 
     programme_id: str | None = Field(default=None, max_length=40)
     name: str = Field(min_length=1, max_length=64, pattern=r"^[^\x00]*$")
     scopes: frozenset[Scope] = Field(default=frozenset(), description="What the key may do; an operator's may do all")
-    expires_at: datetime | None = None
+    expires_at: AwareDatetime | None = None
 
 
-class KeyRotate(BaseModel):
+class KeyRotate(Body):
     """How to rotate a key."""
 
     overlap_seconds: int = Field(default=86_400, ge=0, le=2_592_000, description="How long the old key works on")
@@ -48,7 +49,7 @@ class KeyCreated(KeyRead):
     secret: str | None = Field(description="The key's text, shown this once; null when the answer is replayed")
 
 
-class SessionCreate(BaseModel):
+class SessionCreate(Body):
     """Opens a member's session with the signed part of a member link."""
 
     link_token: str = Field(max_length=512)

@@ -153,17 +153,19 @@ class UnitOfWork:
 
     def abort(self, status: int) -> None:
         """Rolls back; a refused write by somebody we know still goes to the access log."""
-        self.session.rollback()
-        if self._facts.is_write and self.caller.kind is not CallerKind.ANONYMOUS:
-            self.session.add(self._log_entry(status))
-            self.session.commit()
-        self.session.close()
+        try:
+            self.session.rollback()
+            if self._facts.is_write and self.caller.kind is not CallerKind.ANONYMOUS:
+                self.session.add(self._log_entry(status))
+                self.session.commit()
+        finally:
+            self.session.close()
 
     def _log_entry(self, status: int) -> AccessLogEntry:
         return AccessLogEntry(
             caller=self.caller.name,
             method=self._facts.method,
-            path=self._facts.target,
+            path=self._facts.target.replace("\0", "\N{REPLACEMENT CHARACTER}"),  # PostgreSQL stores no NUL.
             status=status,
             request_id=self._facts.request_id,
             created_at=utc_now(),

@@ -8,6 +8,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field
 
+from backend.bodies import Body
 from backend.hexes import AddressText, address_text
 from backend.members.models import Enrolment, Member
 
@@ -17,7 +18,7 @@ IdText = Annotated[str, Field(min_length=1, max_length=40, pattern=r"^[0-9a-zA-Z
 """An id of ours."""
 
 
-class MemberEnrol(BaseModel):
+class MemberEnrol(Body):
     """Makes a person a member of a programme."""
 
     reference: Reference = Field(description="The brand's own customer number")
@@ -84,7 +85,7 @@ class BulkEnrolled(BaseModel):
     members: list[BulkEnrolment]
 
 
-class LinkCreate(BaseModel):
+class LinkCreate(Body):
     """Asks for a member link."""
 
     valid_seconds: int = Field(default=86_400, ge=60, le=2_592_000, description="How long the link works")
@@ -98,7 +99,7 @@ class LinkRead(BaseModel):
     expires_at: datetime
 
 
-class WalletChallengeCreate(BaseModel):
+class WalletChallengeCreate(Body):
     """Asks for a message to be signed by a wallet."""
 
     address: AddressText = Field(description="The wallet's address")
@@ -112,7 +113,7 @@ class WalletChallengeRead(BaseModel):
     expires_at: datetime
 
 
-class WalletProof(BaseModel):
+class WalletProof(Body):
     """A signed challenge."""
 
     message: str = Field(max_length=4096, description="The challenge's message, unchanged")

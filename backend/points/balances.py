@@ -112,7 +112,9 @@ def _indexed_block(session: Session, programme: Programme, number: int | None) -
 
 
 def _chain_block(chain: ChainClient, number: int | None) -> At:
-    block = chain.block("latest" if number is None else number)
+    (block,) = chain.blocks(["latest" if number is None else number])
+    if block is None:
+        raise InvalidRequestError(f"The chain has no block {number} yet.")
     return At(int(block["number"], 16), int(block["timestamp"], 16))
 
 

@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AwareDatetime, BaseModel, Field, JsonValue, model_validator
 
+from backend.bodies import Body
 from backend.hexes import AddressText, HashText
 from backend.members.schemas import IdText, Reference
 from backend.money import Money
@@ -29,7 +30,7 @@ OperationState = Literal["pending", "sent", "mined", "final", "failed"]
 ReturnState = Literal["waiting", "clawing_back", "settled"]
 
 
-class EventCreate(BaseModel):
+class EventCreate(Body):
     """Something that may earn points. Its reference comes once per programme."""
 
     programme_id: IdText | None = Field(default=None, description="Required for the operator")
@@ -126,13 +127,13 @@ class LotRead(BaseModel):
     expires_at: datetime = Field(description="From this moment (chain time) they are worth nothing")
 
 
-class HoldTerms(BaseModel):
+class HoldTerms(Body):
     """Asks to reserve points instead of spending them at once."""
 
     expires_in_seconds: int = Field(gt=0, le=90 * 86_400, description="How long (chain time) they stay reserved")
 
 
-class SignedOrder(BaseModel):
+class SignedOrder(Body):
     """A wallet's signature of the typed data that POST /v1/redemptions/orders gave."""
 
     ref: HashText
@@ -141,7 +142,7 @@ class SignedOrder(BaseModel):
     signature: str = Field(pattern=r"^0x([0-9a-fA-F]{2})+$", max_length=8194, description="EIP-712; EOA or ERC-1271")
 
 
-class SpendCreate(BaseModel):
+class SpendCreate(Body):
     """Who spends how much."""
 
     programme_id: IdText | None = Field(default=None, description="Required for the operator")
@@ -215,13 +216,13 @@ class RedemptionRead(BaseModel):
     created_at: datetime
 
 
-class CaptureCreate(BaseModel):
+class CaptureCreate(Body):
     """Spends reserved points; the rest goes back."""
 
     points: PositivePoints | None = Field(default=None, description="How many; all when left out")
 
 
-class RefundCreate(BaseModel):
+class RefundCreate(Body):
     """Gives spent points back, in part or whole; as often as wanted until all are given back."""
 
     reference: Reference = Field(description="The brand's own number of the refund")
@@ -257,7 +258,7 @@ class OperationRead(BaseModel):
     updated_at: datetime
 
 
-class ReturnCreate(BaseModel):
+class ReturnCreate(Body):
     """Goods brought back."""
 
     reference: Reference = Field(description="The brand's own number of the return")

@@ -41,7 +41,6 @@ _BODY = {
     status_code=202,
     response_model=UploadRead,
     openapi_extra=_BODY,
-    max_body_size=2**40,  # The setting max_upload_bytes says how much it is.
 )
 @allow(UPLOAD_POLICY)
 async def create_upload(request: Request, context: ContextDep, programme_id: str | None = None) -> Response:

@@ -16,7 +16,7 @@ from backend.auth.errors import IdempotencyKeyReusedError
 from backend.auth.units import REPLAYED_HEADER, RequestFacts, UnitOfWork
 from backend.context import AppContext
 from backend.database import new_id, utc_now
-from backend.errors import InterpointsError
+from backend.errors import InterpointsError, TooLargeError
 from backend.points.models import IntakeRejection, Upload
 from backend.points.policies import UPLOAD_POLICY
 from backend.points.schemas import UploadRead
@@ -29,14 +29,6 @@ _COPY = (
     "COPY intake_rows (upload_id, line_number, reference, member_reference, kind, amount, occurred_at, location,"
     " channel) FROM STDIN"
 )
-
-
-class UploadTooLargeError(InterpointsError):
-    """The upload is larger than the installation takes."""
-
-    status = 413
-    slug = "too-large"
-    title = "The upload is too large"
 
 
 class UploadReceiver:
@@ -71,7 +63,7 @@ class UploadReceiver:
         """Takes in a piece of the body."""
         self._bytes_left -= len(chunk)
         if self._bytes_left < 0:
-            raise UploadTooLargeError("Send the rows in several uploads.")
+            raise TooLargeError("Send the rows in several uploads.")
         self._hash.update(chunk)
         if self._copy is not None:
             self._copy.write(self._parser.feed(chunk))

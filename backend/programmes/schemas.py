@@ -6,6 +6,7 @@ from datetime import datetime
 
 from pydantic import BaseModel, Field
 
+from backend.bodies import Body
 from backend.hexes import AddressText, address_text
 from backend.money import Money
 from backend.programmes.models import Programme
@@ -14,7 +15,7 @@ COLOUR_PATTERN = r"^#[0-9a-f]{6}$"
 MAX_EARN_POINTS = 10**9
 
 
-class EarningRule(BaseModel):
+class EarningRule(Body):
     """`points` for every `per` spent, rounded down per event."""
 
     points: int = Field(ge=0, le=MAX_EARN_POINTS, description="Points for each full `per`")
@@ -64,7 +65,7 @@ class ProgrammeRead(BaseModel):
         )
 
 
-class ProgrammeUpdate(BaseModel):
+class ProgrammeUpdate(Body):
     """What of a programme can be changed. The terms of its token cannot."""
 
     earning_rule: EarningRule | None = None

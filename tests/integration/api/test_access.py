@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from fastapi.routing import APIRoute
 from starlette.routing import BaseRoute
 
@@ -15,6 +16,7 @@ from backend.auth.repository import find_key
 from backend.auth.scopes import Scope
 from backend.auth.service import authenticate_key, create_key, revoke_key
 from backend.database import transaction, utc_now
+from backend.middleware import MAX_BODY_BYTES
 from backend.web import endpoints as web
 from tests.integration.api.chain_world import ChainWorld
 from tests.integration.api.world import Caller, World, problem
@@ -233,6 +235,28 @@ class TestKeys:
 
 
 class TestRequests:
+    def test_body_that_is_too_large__is_refused_as_a_problem(self, world: World) -> None:
+        body = b" " * (MAX_BODY_BYTES + 1)
+        for content in (body, iter([body[: 2**20]] * 5)):  # The second says nothing of its size before.
+            headers = {"Content-Type": "application/json"}
+            problem(world.till.request("POST", "/v1/members", content=content, headers=headers), 413, "too-large")
+
+    def test_unknown_field__is_refused_rather_than_overlooked(self, world: World) -> None:
+        member = world.enrol()
+        order = {"member_id": member["id"], "reference": "r", "points": 1, "holds": {"expires_in_seconds": 60}}
+        assert "holds" in problem(world.till.post("/v1/redemptions", order), 422, "invalid-request")["detail"]
+        purchase = world.purchase(member) | {"mod": "dry_run"}
+        assert "mod" in problem(world.till.post("/v1/events", purchase), 422, "invalid-request")["detail"]
+
+    @pytest.mark.parametrize("slug", ["bad-request", "method-not-allowed", "not-found", "too-large"])
+    def test_problem_of_http_itself__is_explained_as_well(self, world: World, slug: str) -> None:
+        assert world.anonymous.get(f"/problems/{slug}").json()["type"] == f"/problems/{slug}"
+
+    def test_refused_write_with_a_path_that_cannot_be_stored__gives_its_connection_back(self, world: World) -> None:
+        for _ in range(3):
+            problem(world.till.post("/v1/redemptions/%00/release"), 422, "invalid-request")
+        assert world.client.app.state.context.engine.pool.checkedout() == 0  # type: ignore[attr-defined]
+
     def test_request_id__is_taken_over_and_answered(self, world: World) -> None:
         answer = world.till.get("/v1/members", headers={"X-Request-Id": "till-7.42"})
         assert answer.headers["x-request-id"] == "till-7.42"

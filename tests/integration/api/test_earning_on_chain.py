@@ -186,7 +186,9 @@ class TestBalances:
         assert chain_world.balance(member, at_block=then)["total_points"] == 10
         assert chain_world.balance(member, at_block=then, source="chain")["total_points"] == 10
         path = f"/v1/members/{member['id']}/balances"
-        problem(chain_world.till.get(path, params={"at_block": 10**9}), 422, "invalid-request")
+        for source in ("projection", "chain"):
+            future = {"at_block": 10**9, "source": source}
+            problem(chain_world.till.get(path, params=future), 422, "invalid-request")
 
     def test_history__names_block_log_and_subject(self, chain_world: ChainWorld) -> None:
         member = chain_world.credited("10.00")

@@ -39,11 +39,12 @@ need_chromium() {
   export INTERPOINTS_CHROMIUM
 }
 
+# Bash does not stop at a failing command in a function whose outcome is asked for, hence the chain.
 step_lint() {
-  "$python" -m ruff check .
-  "$python" -m ruff format --check .
-  "$python" -m mypy
-  scripts/lint_contracts.sh
+  "$python" -m ruff check . &&
+    "$python" -m ruff format --check . &&
+    "$python" -m mypy &&
+    scripts/lint_contracts.sh
 }
 step_unit() { "$python" -m pytest tests/unit; }
 step_docs() { "$python" -m pytest tests/docs; }
@@ -58,11 +59,38 @@ uv="$(scripts/setup.sh)"
 # Scripts that call uv find the one that set-up found or installed.
 PATH="$(dirname "$uv"):$PWD/node_modules/.bin:$PATH"
 export PATH
+has() { [[ " ${steps[*]} " = *" $1 "* ]]; }
 for name in "${steps[@]}"; do
   declare -F "step_$name" >/dev/null || stop "There is no step $name; there are ${all[*]}."
+done
+
+# The contract suite and the integration tests mostly wait for their own chains, each on one core: they run side by side.
+beside=""
+if has contracts && has integration; then
+  beside="$(mktemp)"
+  trap 'rm -f "$beside"' EXIT
+fi
+start_beside() { step_contracts >"$beside" 2>&1 & beside_pid=$!; }
+end_beside() {
+  local outcome=0
+  wait "$beside_pid" || outcome=$?
+  cat "$beside"
+  [ "$outcome" = 0 ] || stop "contracts failed."
+}
+
+for name in "${steps[@]}"; do
   echo "=== $name"
   before=$SECONDS
-  "step_$name" || stop "$name failed after $((SECONDS - before)) s."
+  if [ -n "$beside" ] && [ "$name" = contracts ]; then
+    start_beside
+    echo "=== contracts runs beside integration; its output follows that"
+    continue
+  fi
+  outcome=0
+  "step_$name" || outcome=$?
+  # Even when the tests failed: nothing is left running.
+  if [ -n "$beside" ] && [ "$name" = integration ]; then end_beside; fi
+  [ "$outcome" = 0 ] || stop "$name failed after $((SECONDS - before)) s."
   # The last step's own closing line stays the last of the output.
   [ "$name" = "${steps[-1]}" ] || echo "=== $name passed in $((SECONDS - before)) s, $((SECONDS - started)) s in all"
 done

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import shutil
@@ -49,6 +50,26 @@ def anvil_command(
     if block_seconds is not None:
         command += ["--block-time", str(block_seconds), "--mixed-mining"]
     return command
+
+
+def keep_first_genesis(state_file: Path) -> None:
+    """Take out of a saved chain the genesis blocks that later starts have added to it.
+
+    Each start of anvil makes a genesis of its own and saves it beside the one of the file; which of them is block 0
+    after the next start is left to chance, and with another one the chain is not ours any more.
+    """
+    if not state_file.exists():
+        return
+    state = json.loads(state_file.read_bytes())
+    blocks = state["blocks"]
+    geneses = [block for block in blocks if int(block["header"]["number"], 16) == 0]
+    if len(geneses) < 2:
+        return
+    first = min(geneses, key=lambda block: int(block["header"]["timestamp"], 16))
+    state["blocks"] = [first, *(block for block in blocks if int(block["header"]["number"], 16) != 0)]
+    fresh = state_file.with_suffix(".new")
+    fresh.write_text(json.dumps(state))
+    fresh.replace(state_file)
 
 
 def chain_answers(url: str) -> bool:

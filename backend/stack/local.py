@@ -24,7 +24,7 @@ from backend.chain.signers import DevSigners
 from backend.database import make_engine, make_sessions, transaction
 from backend.migrations.run import upgrade
 from backend.programmes.service import sync_from_manifest
-from backend.stack.anvil import anvil_command, chain_answers, find_anvil
+from backend.stack.anvil import anvil_command, chain_answers, find_anvil, keep_first_genesis
 from backend.stack.errors import ChainLostError
 from backend.stack.postgres import EmbeddedPostgres, stop_leftover
 from backend.stack.processes import ProcessTable
@@ -119,6 +119,8 @@ class LocalStack:
     def _start_chain(self, port: int) -> None:
         self.folder.chain.mkdir(parents=True, exist_ok=True)
         state_file = self.folder.chain / "state.json" if self.options.keeps_chain else None
+        if state_file is not None:
+            keep_first_genesis(state_file)
         options = self.options
         command = anvil_command(find_anvil(), port, state_file, options.chain_start_timestamp, options.block_seconds)
         # anvil keeps files below its home folder; they belong into ours.

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 from backend.stack import anvil
-from backend.stack.anvil import anvil_command, find_anvil
+from backend.stack.anvil import anvil_command, find_anvil, keep_first_genesis
 from backend.stack.errors import AnvilMissingError
 
 
@@ -20,6 +21,20 @@ class TestFindAnvil:
         monkeypatch.setattr(anvil, "__file__", str(tmp_path / "a" / "b" / "c.py"))
         with pytest.raises(AnvilMissingError, match="npm ci"):
             find_anvil(tmp_path)
+
+
+class TestKeepFirstGenesis:
+    def test_geneses_of_later_starts__are_dropped(self, tmp_path: Path) -> None:
+        state = tmp_path / "state.json"
+        headers = [("0x0", "0x30"), ("0x1", "0x20"), ("0x0", "0x10"), ("0x0", "0x40")]
+        blocks = [{"header": {"number": number, "timestamp": time}} for number, time in headers]
+        state.write_text(json.dumps({"blocks": blocks, "accounts": {}}))
+        keep_first_genesis(state)
+        assert json.loads(state.read_text()) == {"blocks": [blocks[2], blocks[1]], "accounts": {}}
+
+    def test_no_saved_chain__is_fine(self, tmp_path: Path) -> None:
+        keep_first_genesis(tmp_path / "state.json")
+        assert not (tmp_path / "state.json").exists()
 
 
 class TestAnvilCommand:

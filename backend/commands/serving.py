@@ -17,11 +17,12 @@ from backend.worker import Role, Worker
 
 def api(env_file: EnvFile = None) -> None:
     """Serve the API and the member page until stopped."""
-    from backend.app import create_app  # noqa: PLC0415 - only this command needs the whole application
+    from backend.app import create_app, set_startup_objects_aside  # noqa: PLC0415 - only this command needs the whole application
 
     settings = load_settings(env_file)
     configure_logging(settings.log_level)
     app = create_app(settings)
+    set_startup_objects_aside()
     uvicorn.run(app, host=settings.api_host, port=settings.api_port, log_config=None, access_log=False)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import uvicorn
 from fastapi import FastAPI
 
-from backend.app import create_app
+from backend.app import create_app, set_startup_objects_aside
 from backend.points.schemas import EventCreate
 from backend.settings import Settings
 
@@ -50,6 +50,7 @@ def ours() -> FastAPI:
 def main() -> None:
     """Serves on a port that the system picks."""
     app = ours() if sys.argv[1] == "ours" else bare()
+    set_startup_objects_aside()  # As `interpoints api` does, and for both.
     listener = socket.create_server(("127.0.0.1", 0))
     print(listener.getsockname()[1], flush=True)
     uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False)).run(sockets=[listener])

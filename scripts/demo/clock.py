@@ -28,6 +28,10 @@ class ChainClock:
             self._client.call("evm_setNextBlockTimestamp", hex(timestamp))
             self._client.call("evm_mine")
 
+    def tick(self) -> None:
+        """Mine a block at the chain's own time, so that points mature and become final while nobody sends anything."""
+        self._client.call("evm_mine")
+
     def finalise(self) -> int:
         """Mine until everything so far is final; the head."""
         self._client.call("anvil_mine", hex(BLOCKS_TO_FINALITY), hex(_BLOCK_SECONDS))

@@ -1,4 +1,4 @@
-"""The database fails: connection lost at a commit, old backup restored, projection dropped; and clocks an hour off."""
+"""The database fails: connection lost, disk full, old backup restored, projection dropped; and clocks an hour off."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from itertools import count
 import psycopg
 import pytest
 from psycopg import sql
-from sqlalchemy import Connection, Engine, event, select
+from sqlalchemy import Connection, Engine, event, select, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import Session, sessionmaker
@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from backend.chain import points_token
 from backend.chain.errors import SubmitterHaltedError
 from backend.chain.event_types import Lot
-from backend.chain.models import Block, LotBalance, LotEntry, TokenEvent
+from backend.chain.models import Block, Cursor, LotBalance, LotEntry, TokenEvent, TransactionAttempt
 from backend.chain.rebuild import rebuild_projection
 from backend.chain.restore import NotFinalYetError, resume_signer
 from backend.database import Base, make_engine, make_sessions, transaction
@@ -97,6 +97,59 @@ class TestConnectionLost:
             service.finish()
             assert {service.operation(id_).state for id_ in ids} == {"final"}
         assert losses >= 4
+        service.assert_consistent()
+
+
+class _FullDisk:
+    """While it lasts, PostgreSQL refuses new rows of `table` with the error of a full disk (SQLSTATE 53100)."""
+
+    _REFUSE = (
+        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$ BEGIN RAISE EXCEPTION 'No space left on device' USING ERRCODE = 'disk_full'; END $$"
+    )
+
+    def __init__(self, engine: Engine, table: type[Base]) -> None:
+        self._engine = engine
+        self._table = table.__tablename__
+
+    def __enter__(self) -> None:
+        with self._engine.begin() as connection:
+            connection.execute(text(self._REFUSE))
+            connection.execute(
+                text(f"CREATE TRIGGER full_disk BEFORE INSERT ON {self._table} EXECUTE FUNCTION refuse()")
+            )
+
+    def __exit__(self, *_: object) -> None:
+        with self._engine.begin() as connection:
+            connection.execute(text("DROP FUNCTION refuse() CASCADE"))
+
+
+class TestDiskFull:
+    def test_submitter__sends_nothing__goes_on_with_room(self, service: Service, engine: Engine) -> None:
+        ids = _busy(service)
+        issuer = "0x" + service.issuer.hex()
+        before = service.client.transaction_count(issuer, "pending"), len(service.attempts())
+        with _FullDisk(engine, TransactionAttempt), pytest.raises(DBAPIError, match="No space left on device"):
+            service.submitters[0].run_once()
+        assert (service.client.transaction_count(issuer, "pending"), len(service.attempts())) == before
+        service.finish()
+        assert {service.operation(id_).state for id_ in ids} == {"final"}
+        service.assert_consistent()
+
+    @pytest.mark.parametrize("table", [Block, LotEntry])
+    def test_indexer__moves_nothing__goes_on_with_room(
+        self, service: Service, engine: Engine, table: type[Base]
+    ) -> None:
+        service.index()
+        ids = _busy(service)
+        service.submit()
+        service.chain.mine(1)
+        projected = [_rows(service.sessions, each) for each in (Block, LotEntry, LotBalance, Cursor)]
+        with _FullDisk(engine, table), pytest.raises(psycopg.errors.DiskFull):
+            service.index()
+        assert [_rows(service.sessions, each) for each in (Block, LotEntry, LotBalance, Cursor)] == projected
+        service.finish()
+        assert {service.operation(id_).state for id_ in ids} == {"final"}
         service.assert_consistent()
 
 

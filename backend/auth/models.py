@@ -10,13 +10,15 @@ from backend.database import Base, Hash, PublicId, RowId, Time
 
 
 class ApiKey(Base):
-    """A key of a programme, or of the operator (`programme_id` empty). Only its SHA-256 is kept."""
+    """A key of a programme, or, with `programme_id` empty, of the operator or an auditor. Only its SHA-256 is kept."""
 
     __tablename__ = "api_keys"
 
     id: Mapped[PublicId]  # key_
     programme_id: Mapped[str | None] = mapped_column(ForeignKey("programmes.id"), index=True)
     name: Mapped[str] = mapped_column(String(64))
+    role: Mapped[str] = mapped_column(String(12))
+    """programme, operator, auditor (reads everything, writes nothing)"""
     secret_hash: Mapped[Hash] = mapped_column(unique=True)
     scopes: Mapped[list[str]] = mapped_column(ARRAY(String))
     created_at: Mapped[Time]

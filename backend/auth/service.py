@@ -43,6 +43,7 @@ def create_key(
         id=key_id,
         programme_id=programme_id,
         name=name,
+        role=(CallerKind.OPERATOR if programme_id is None else CallerKind.PROGRAMME).value,
         secret_hash=hash_secret(text),
         scopes=sorted(scope.value for scope in scopes),
         created_at=utc_now(),

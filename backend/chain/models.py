@@ -1,7 +1,7 @@
 """Tables of the outbox (what the chain must do) and of the projection (what the chain has done).
 
-The projection - blocks, cursors, token_events, lot_entries, lots - can be dropped and rebuilt from block 0. The outbox
-cannot: it holds signed bytes and the nonces they used.
+The projection - blocks, cursors, token_events, lot_entries, lots, debt_entries, debt_totals, lane_volumes - can be
+dropped and rebuilt from block 0. The outbox cannot: it holds signed bytes and the nonces they used.
 """
 
 from __future__ import annotations
@@ -142,7 +142,11 @@ class Cursor(Base):
 
 
 class TokenEvent(Base):
-    """A log of a points token other than Transfer: PointsRedeemed, PointsRefunded, PointsHeld, ... by its ref."""
+    """A log other than Transfer of a points token, the exchange or the clearing house, by what it is about.
+
+    `token` is the contract; `ref` is the ref or batch id of a token's log, the swap or lane id of the exchange's, the
+    programme of the clearing house's (the debtor where there are two).
+    """
 
     __tablename__ = "token_events"
     __table_args__ = (
@@ -163,6 +167,53 @@ class TokenEvent(Base):
     account: Mapped[Address | None]
     payload: Mapped[dict[str, object]] = mapped_column(JSONB)
     """The event's other arguments: integers as numbers, bytes as 0x strings, lots as [[epoch, amount], ...]."""
+
+
+class DebtEntry(Base):
+    """A debt that a swap left between two programmes: append-only. Amounts in the currency's smallest unit."""
+
+    __tablename__ = "debt_entries"
+    __table_args__ = (
+        Index("ix_debt_entries_block", "chain_id", "block_number"),
+        Index("ix_debt_entries_cycle", "chain_id", "cycle", "id"),
+    )
+
+    id: Mapped[RowId]
+    chain_id: Mapped[int] = mapped_column(BigInteger)
+    cycle: Mapped[int] = mapped_column(BigInteger)
+    debtor: Mapped[Hash]
+    """Programme id of the registry, as are all programmes of these three tables."""
+    creditor: Mapped[Hash]
+    amount: Mapped[int] = mapped_column(Numeric(40, 0))
+    swap_hash: Mapped[Hash]
+    block_number: Mapped[int] = mapped_column(BigInteger)
+    transaction_hash: Mapped[Hash]
+    log_index: Mapped[int]
+
+
+class DebtTotal(Base):
+    """Sum and number of the `debt_entries` of a cycle, debtor and creditor, kept in step with them."""
+
+    __tablename__ = "debt_totals"
+
+    chain_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    cycle: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    debtor: Mapped[Hash] = mapped_column(primary_key=True)
+    creditor: Mapped[Hash] = mapped_column(primary_key=True)
+    amount: Mapped[int] = mapped_column(Numeric(40, 0))
+    swaps: Mapped[int] = mapped_column(BigInteger)
+
+
+class LaneVolume(Base):
+    """Points out of a lane in a bucket of six hours (`timestamp // 21600`): what its daily cap counts."""
+
+    __tablename__ = "lane_volumes"
+
+    chain_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    lane_id: Mapped[Hash] = mapped_column(primary_key=True)
+    bucket: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    points_out: Mapped[Points]
+    swaps: Mapped[int] = mapped_column(BigInteger)
 
 
 class LotEntry(Base):

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import backend.auth.models
 import backend.chain.models
+import backend.clearing.models
+import backend.exchange.models
 import backend.members.models
+import backend.partners.models
 import backend.points.models
 import backend.programmes.models  # noqa: F401
 from backend.database import Base

@@ -32,7 +32,8 @@ struct Terms {
 ///   back lots inside the public clawback window, and capture or release holds. It cannot spend a member's points.
 /// - CUSTODIAN_ROLE can spend, hold and move the points of managed accounts whose member key it presents, and of no
 ///   others. It cannot touch a wallet.
-/// - EXCHANGE_ROLE can burn from and mint to any account. Grant it to exchange contracts only.
+/// - EXCHANGE_ROLE can burn from and mint to any account; giving back what a swap burnt is not bounded by the supply cap.
+/// Grant it to exchange contracts only.
 /// - PAUSER_ROLE can stop every change of balances. DEFAULT_ADMIN_ROLE grants roles, after a delay for its own transfer.
 ///
 /// References. A `ref` is chosen by the caller and works once. For operations on an account the contract keeps refs
@@ -190,6 +191,10 @@ interface IPointsToken {
     function crosschainBurnLots(address from, uint256 amount) external returns (Lot[] memory lots);
     /// @notice ERC-7802 mint into given lots, which must be live; within the supply cap. EXCHANGE.
     function crosschainMintLots(address to, Lot[] calldata lots) external;
+    /// @notice ERC-7802 mint that gives a burnt swap back: into its original lots, without those that have expired since.
+    /// Not bounded by the supply cap. EXCHANGE.
+    /// @return restored The lots that are live again, in the order given.
+    function crosschainRestoreLots(address to, Lot[] calldata lots) external returns (Lot[] memory restored);
     /// @notice Sets the most points that may be live at a time. DEFAULT_ADMIN.
     function setSupplyCap(uint48 cap) external;
     /// @notice Stops every change of balances, and `expire`. Allowances and roles can still change. PAUSER.

@@ -1,0 +1,1 @@
+"""Positions between programmes, their cycles, and how they are settled."""

@@ -1,0 +1,1 @@
+"""Lanes, quotes and swaps: exchanging points between programmes."""

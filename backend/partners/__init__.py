@@ -1,0 +1,1 @@
+"""The adapter of brands that keep their points in a system of their own: five calls, three outcomes."""

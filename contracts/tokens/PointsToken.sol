@@ -56,11 +56,22 @@ contract PointsToken is PointsIssuing, PointsHolding, IERC7802 {
         (uint256[6] memory movement, uint256 amount) = _toMovement(lots, window);
         uint256 increased = totalSupply() + amount;
         if (increased > _supplyCap()) revert SupplyCapExceeded(increased, _supplyCap());
-        _creditSupply(movement, amount, window);
-        _put(to, movement, window);
-        _logLots(address(0), to, lots);
-        emit Transfer(address(0), to, amount);
-        emit CrosschainMint(to, amount, _msgSender());
+        _mintLots(to, lots, movement, amount, window);
+    }
+
+    /// @inheritdoc IPointsToken
+    function crosschainRestoreLots(address to, Lot[] calldata lots)
+        external
+        onlyRole(EXCHANGE_ROLE)
+        whenNotPaused
+        returns (Lot[] memory restored)
+    {
+        if (to == address(0)) revert ERC20InvalidReceiver(address(0));
+        EpochLedger.Window memory window = _window();
+        restored = _withoutExpired(lots, window);
+        if (restored.length == 0) return restored;
+        (uint256[6] memory movement, uint256 amount) = _toMovement(restored, window);
+        _mintLots(to, restored, movement, amount, window);
     }
 
     /// @inheritdoc IPointsToken
@@ -110,14 +121,47 @@ contract PointsToken is PointsIssuing, PointsHolding, IERC7802 {
         return EpochLedger.toLots(movement, window);
     }
 
+    /// @dev Mints lots that are live and within the cap where it applies.
+    function _mintLots(
+        address to,
+        Lot[] memory lots,
+        uint256[6] memory movement,
+        uint256 amount,
+        EpochLedger.Window memory window
+    ) private {
+        _creditSupply(movement, amount, window);
+        _put(to, movement, window);
+        _logLots(address(0), to, lots);
+        emit Transfer(address(0), to, amount);
+        emit CrosschainMint(to, amount, _msgSender());
+    }
+
+    /// @dev The lots that have not expired, in the same order.
+    // slither-disable-next-line assembly // the comment at the block says what it does and what bounds it
+    function _withoutExpired(Lot[] calldata lots, EpochLedger.Window memory window)
+        private
+        pure
+        returns (Lot[] memory live)
+    {
+        live = new Lot[](lots.length);
+        uint256 count = 0;
+        for (uint256 i = 0; i < lots.length; ++i) {
+            if (lots[i].epoch >= EpochLedger.firstLive(window)) live[count++] = lots[i];
+        }
+        // Shortens the array to what was filled; its memory was allocated above.
+        assembly ("memory-safe") {
+            mstore(live, count)
+        }
+    }
+
     /// @dev Checks that every lot is live and has points; a lot may be named more than once.
-    function _toMovement(Lot[] calldata lots, EpochLedger.Window memory window)
+    function _toMovement(Lot[] memory lots, EpochLedger.Window memory window)
         private
         view
         returns (uint256[6] memory movement, uint256 amount)
     {
         for (uint256 i = 0; i < lots.length; ++i) {
-            Lot calldata lot = lots[i];
+            Lot memory lot = lots[i];
             _requireLive(address(0), lot.epoch, window.epoch);
             if (lot.amount == 0 || !EpochLedger.addLot(movement, lot.epoch, lot.amount, window.words)) {
                 revert InvalidAmount(lot.amount);

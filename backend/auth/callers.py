@@ -16,6 +16,8 @@ class CallerKind(StrEnum):
     MEMBER = "member"
     PROGRAMME = "programme"
     OPERATOR = "operator"
+    AUDITOR = "auditor"
+    """Reads everything, writes nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,11 @@ class Caller:
         """Whether this is the operator."""
         return self.kind is CallerKind.OPERATOR
 
+    @property
+    def sees_everything(self) -> bool:
+        """Whether things of every programme and member may be shown."""
+        return self.kind in (CallerKind.OPERATOR, CallerKind.AUDITOR)
+
     def programme(self, asked: str | None) -> str:
         """The programme that a request concerns: the key's own, or the one that the operator names."""
         if self.programme_id is not None:
@@ -57,7 +64,7 @@ class Caller:
 
     def sees_programme(self, programme_id: str) -> bool:
         """Whether things of this programme may be shown."""
-        return self.is_operator or self.programme_id == programme_id
+        return self.sees_everything or self.programme_id == programme_id
 
     def sees_member(self, member_id: str) -> bool:
         """Whether things of this member may be shown, as far as members' own sessions go."""

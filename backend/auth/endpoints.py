@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request, Response
 from sqlalchemy.orm import Session
 
 from backend.auth import repository, service
-from backend.auth.callers import Caller
+from backend.auth.callers import Caller, CallerKind
 from backend.auth.errors import ForbiddenError
 from backend.auth.models import ApiKey
 from backend.auth.policies import Policy, allow
@@ -45,15 +45,20 @@ def create_key(body: KeyCreate, request: Request, session: SessionDep, caller: C
     if not body.scopes <= caller.scopes:
         raise ForbiddenError("A key can hand on only the scopes that it holds.")
     key, text = service.create_key(
-        session, programme_id=programme_id, name=body.name, scopes=body.scopes, expires_at=body.expires_at
+        session,
+        programme_id=programme_id,
+        name=body.name,
+        role=CallerKind(body.role) if body.role is not None else None,
+        scopes=body.scopes,
+        expires_at=body.expires_at,
     )
     return _shown_once(request, key, text)
 
 
 @keys.get("")
-@allow(Policy(scope=Scope.KEYS_WRITE))
+@allow(Policy(scope=Scope.KEYS_WRITE, auditor=True))
 def list_keys(session: SessionDep, caller: CallerDep, limit: Limit = 50, cursor: CursorText = None) -> Page[KeyRead]:
-    """Keys of the programme; for the operator, all."""
+    """Keys of the programme; for operator and auditors, all. Never their text."""
     after = decode_cursor(cursor, str)
     rows = repository.list_keys(session, caller.programme_id, str(after[0]) if after else None, limit + 1)
     return page_of(rows, limit, lambda key: [key.id], KeyRead.of)

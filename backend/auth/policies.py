@@ -21,6 +21,8 @@ class Policy:
 
     scope: Scope | None = None
     operator: bool = True
+    auditor: bool = False
+    """Auditors may, for endpoints that only read."""
     member: bool = False
     public: bool = False
     own_transaction: bool = False
@@ -39,11 +41,13 @@ class Policy:
             return
         if caller.kind is CallerKind.MEMBER and self.member:
             return
+        if caller.kind is CallerKind.AUDITOR and self.auditor:
+            return
         if caller.kind is CallerKind.PROGRAMME and self.scope is not None:
             if self.scope in caller.scopes:
                 return
             raise ForbiddenError(f"This key lacks the scope {self.scope.value}.", scope=self.scope.value)
-        raise ForbiddenError(f"A {caller.kind.value} may not do this.")
+        raise ForbiddenError(f"This is not for a caller of the kind {caller.kind.value}.")
 
 
 def allow(policy: Policy) -> Callable[[Callable[P, R]], Callable[P, R]]:

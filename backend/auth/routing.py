@@ -37,6 +37,8 @@ class ProtectedRoute(APIRoute):
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
         policy = policy_of(endpoint)
         methods = set(options.get("methods") or {"GET"})
+        if policy is not None and policy.auditor and methods - SAFE_METHODS:
+            raise ValueError(f"{path} writes, so no auditor may use it")
         options["openapi_extra"] = _describe(policy, methods, options.get("openapi_extra") or {})
         options["responses"] = {**_problem_responses(policy, methods), **(options.get("responses") or {})}
         super().__init__(path, endpoint, **options)

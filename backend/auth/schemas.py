@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Literal
 
 from pydantic import AwareDatetime, BaseModel, Field
 
@@ -10,13 +11,19 @@ from backend.auth.models import ApiKey
 from backend.auth.scopes import Scope
 from backend.bodies import Body
 
+Role = Literal["programme", "operator", "auditor"]
+"""Whose key it is. An auditor's reads everything and writes nothing."""
+
 
 class KeyCreate(Body):
-    """A key to be made. Without a programme it is an operator's key, which only the operator may make."""
+    """A key to be made. Only the operator may make keys without a programme: an operator's or an auditor's."""
 
     programme_id: str | None = Field(default=None, max_length=40)
+    role: Role | None = Field(
+        default=None, description="Default: `programme` with a programme, otherwise `operator`; or `auditor`"
+    )
     name: str = Field(min_length=1, max_length=64, pattern=r"^[^\x00]*$")
-    scopes: frozenset[Scope] = Field(default=frozenset(), description="What the key may do; an operator's may do all")
+    scopes: frozenset[Scope] = Field(default=frozenset(), description="What a programme's key may do")
     expires_at: AwareDatetime | None = None
 
 
@@ -31,6 +38,7 @@ class KeyRead(BaseModel):
 
     id: str
     programme_id: str | None
+    role: Role
     name: str
     scopes: list[Scope]
     created_at: datetime

@@ -17,7 +17,7 @@ from backend.auth.errors import UnauthenticatedError
 from backend.auth.models import ApiKey
 from backend.auth.scopes import Scope
 from backend.database import new_id, utc_now
-from backend.errors import NotFoundError
+from backend.errors import InvalidRequestError, NotFoundError
 
 _CACHE_SECONDS = 1.0
 _MOST_CACHED = 10_000
@@ -33,17 +33,27 @@ def create_key(
     *,
     programme_id: str | None,
     name: str,
+    role: CallerKind | None = None,
     scopes: frozenset[Scope] = frozenset(),
     expires_at: datetime | None = None,
 ) -> tuple[ApiKey, str]:
-    """Makes a key and answers it with its text, which is shown this once. Without a programme it is the operator's."""
+    """Makes a key and answers it with its text, which is shown this once.
+
+    Without a programme it is the operator's, or an auditor's when `role` says so. Raises InvalidRequestError when role
+    and programme do not go together.
+    """
+    role = role or (CallerKind.OPERATOR if programme_id is None else CallerKind.PROGRAMME)
+    if (role is CallerKind.PROGRAMME) != (programme_id is not None):
+        raise InvalidRequestError(
+            "A key of the role `programme` belongs to a programme; an operator's or auditor's belongs to none."
+        )
     key_id = new_id("key")
     text = f"ip_{key_id.removeprefix('key_')}_{secrets.token_urlsafe(32)}"
     key = ApiKey(
         id=key_id,
         programme_id=programme_id,
         name=name,
-        role=(CallerKind.OPERATOR if programme_id is None else CallerKind.PROGRAMME).value,
+        role=role.value,
         secret_hash=hash_secret(text),
         scopes=sorted(scope.value for scope in scopes),
         created_at=utc_now(),
@@ -63,6 +73,7 @@ def rotate_key(session: Session, key: ApiKey, overlap_seconds: int) -> tuple[Api
         session,
         programme_id=key.programme_id,
         name=key.name,
+        role=CallerKind(key.role),
         scopes=frozenset(Scope(scope) for scope in key.scopes),
         expires_at=key.expires_at,
     )
@@ -87,8 +98,11 @@ def caller_of(key: ApiKey | None) -> Caller:
         raise UnauthenticatedError("This API key is revoked.")
     if key.expires_at is not None and key.expires_at <= utc_now():
         raise UnauthenticatedError("This API key has expired.")
-    if key.programme_id is None:
+    if key.role == CallerKind.OPERATOR:
         return Caller(CallerKind.OPERATOR, key_id=key.id, scopes=frozenset(Scope))
+    if key.role == CallerKind.AUDITOR:
+        return Caller(CallerKind.AUDITOR, key_id=key.id)
+    assert key.programme_id is not None, "checked when the key was made"
     scopes = frozenset(Scope(scope) for scope in key.scopes)
     return Caller(CallerKind.PROGRAMME, key_id=key.id, programme_id=key.programme_id, scopes=scopes)
 

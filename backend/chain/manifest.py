@@ -77,6 +77,8 @@ class ProgrammeEntry(_Model):
     issuer: AddressText
     custodian: AddressText
     admin: AddressText
+    treasurer: AddressText | None = Field(default=None, description="Agrees to lanes and settles; none: the issuer")
+    quoter: AddressText | None = Field(default=None, description="Signs transfer bonuses; none: the issuer")
 
     @property
     def token_bytes(self) -> bytes:

@@ -11,7 +11,9 @@ from eth_utils.address import to_checksum_address
 from rich.table import Table
 
 from backend.auth import repository, service
+from backend.auth.callers import CallerKind
 from backend.auth.models import ApiKey
+from backend.auth.schemas import Role
 from backend.auth.scopes import Scope
 from backend.chain.signers import create_keystore
 from backend.commands.common import CommandError, EnvFile, database, notes, output
@@ -29,6 +31,9 @@ def create(
     name: Annotated[str, typer.Option(help="What the key is for, such as 'till 7'.")],
     programme: Annotated[str | None, typer.Option(help="Slug of the programme the key belongs to.")] = None,
     operator: Annotated[bool, typer.Option("--operator", help="A key of the operator: every programme.")] = False,
+    role: Annotated[
+        Role | None, typer.Option(help="`auditor`: reads everything and writes nothing. Default: as the key's owner.")
+    ] = None,
     scope: Annotated[
         list[Scope] | None, typer.Option(help="What the key may do; repeat it. Default: everything.")
     ] = None,
@@ -36,8 +41,7 @@ def create(
     env_file: EnvFile = None,
 ) -> None:
     """Make an API key. It is printed this once; only its hash is kept."""
-    if operator == (programme is not None):
-        raise CommandError("Say whose key it is: --programme SLUG or --operator.")
+    kind = _kind(programme, operator=operator, role=role)
     with database(env_file) as session:
         programme_id = None
         if programme is not None:
@@ -49,11 +53,22 @@ def create(
             session,
             programme_id=programme_id,
             name=name,
-            scopes=frozenset(scope or Scope),
+            role=kind,
+            scopes=frozenset(scope or (Scope if kind is CallerKind.PROGRAMME else ())),
             expires_at=utc_now() + timedelta(days=days) if days else None,
         )
         notes.print(f"{key.id} made; this is the only time it is shown:")
     output.print(text, markup=False)
+
+
+def _kind(programme: str | None, *, operator: bool, role: Role | None) -> CallerKind:
+    """Whose key it is. Exactly one of the ways to say it."""
+    said = {CallerKind.PROGRAMME} if programme is not None else set()
+    said |= {CallerKind.OPERATOR} if operator else set()
+    said |= {CallerKind(role)} if role is not None else set()
+    if len(said) != 1 or (said == {CallerKind.PROGRAMME} and programme is None):
+        raise CommandError("Say whose key it is: --programme SLUG or --operator, or --role auditor.")
+    return said.pop()
 
 
 @app.command("list")
@@ -64,13 +79,19 @@ def list_all(env_file: EnvFile = None) -> None:
         after: str | None = None
         while keys := repository.list_keys(session, None, after, _PAGE):
             for key in keys:
-                scopes = "all" if set(key.scopes) == set(Scope) or not key.programme_id else ", ".join(key.scopes)
+                scopes = _scopes(key)
                 times = (
                     f"{at:%Y-%m-%d %H:%M}" if at else "" for at in (key.created_at, key.expires_at, key.revoked_at)
                 )
-                table.add_row(key.id, key.name, key.programme_id or "operator", scopes, *times)
+                table.add_row(key.id, key.name, key.programme_id or key.role, scopes, *times)
             after = keys[-1].id
     output.print(table)
+
+
+def _scopes(key: ApiKey) -> str:
+    if key.role == CallerKind.AUDITOR:
+        return "read"
+    return "all" if key.role == CallerKind.OPERATOR or set(key.scopes) == set(Scope) else ", ".join(key.scopes)
 
 
 @app.command("rotate")

@@ -46,7 +46,7 @@ class Swap(Base):
 
     __tablename__ = "swaps"
     __table_args__ = (
-        UniqueConstraint("programme_id", "reference"),
+        UniqueConstraint("requester", "reference"),
         Index("ix_swaps_enrolment", "enrolment_id"),
         Index("ix_swaps_destination", "destination_programme_id", "id"),
     )
@@ -57,6 +57,8 @@ class Swap(Base):
     destination_programme_id: Mapped[str] = mapped_column(ForeignKey("programmes.id"))
     enrolment_id: Mapped[str] = mapped_column(ForeignKey("enrolments.id"))
     destination_enrolment_id: Mapped[str] = mapped_column(ForeignKey("enrolments.id"))
+    requester: Mapped[str] = mapped_column(String(40))
+    """Whose reference it is: the source programme's id, or the member's who asked in person."""
     reference: Mapped[str] = mapped_column(String(64))
     ref: Mapped[Hash]
     """The ref on chain: 32 random bytes."""

@@ -98,7 +98,7 @@ def enrol_members(request: Request, session: SessionDep, caller: CallerDep) -> B
 
 
 @router.get("")
-@allow(Policy(scope=Scope.MEMBERS_READ))
+@allow(Policy(scope=Scope.MEMBERS_READ, auditor=True))
 def list_members(
     session: SessionDep,
     caller: CallerDep,
@@ -108,7 +108,7 @@ def list_members(
     cursor: CursorText = None,
 ) -> Page[MemberRead]:
     """Members; by the brand's reference when given."""
-    asked = caller.programme(programme_id) if not caller.is_operator else programme_id
+    asked = programme_id if caller.sees_everything else caller.programme(programme_id)
     after = decode_cursor(cursor, str)
     rows = repository.list_members(session, asked, reference, str(after[0]) if after else None, limit + 1)
     enrolments = repository.enrolments_of_members(session, [row.id for row in rows], asked)
@@ -116,7 +116,7 @@ def list_members(
 
 
 @router.get("/{member_id}")
-@allow(Policy(scope=Scope.MEMBERS_READ, member=True))
+@allow(Policy(scope=Scope.MEMBERS_READ, member=True, auditor=True))
 def get_member(member_id: str, session: SessionDep, caller: CallerDep) -> MemberRead:
     """One member with the enrolments that the caller may see."""
     return MemberRead.of(*visible_member(session, caller, member_id))

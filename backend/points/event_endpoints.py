@@ -144,7 +144,7 @@ def _ordinary_way(context: AppContext, facts: RequestFacts, body: EventCreate) -
 
 
 @router.get("")
-@allow(Policy(scope=Scope.EVENTS_READ, member=True))
+@allow(Policy(scope=Scope.EVENTS_READ, member=True, auditor=True))
 def list_events(
     session: SessionDep,
     caller: CallerDep,
@@ -155,7 +155,7 @@ def list_events(
     cursor: CursorText = None,
 ) -> Page[EventRead]:
     """Events, newest first."""
-    programme = programme_id if caller.is_operator or caller.member_id else caller.programme(programme_id)
+    programme = programme_id if caller.sees_everything or caller.member_id else caller.programme(programme_id)
     after = decode_cursor(cursor, int)
     rows = repository.list_event_rows(
         session,
@@ -169,7 +169,7 @@ def list_events(
 
 
 @router.get("/{event_id}")
-@allow(Policy(scope=Scope.EVENTS_READ, member=True))
+@allow(Policy(scope=Scope.EVENTS_READ, member=True, auditor=True))
 def get_event(event_id: str, session: SessionDep, caller: CallerDep) -> EventRead:
     """One event with what it earned."""
     return service.read_event(visible_event(session, caller, event_id))

@@ -21,7 +21,7 @@ from backend.programmes.models import Programme
 from backend.programmes.repository import get_programme
 
 router = protected_router("/members", "points")
-_POLICY = Policy(scope=Scope.POINTS_READ, member=True)
+_POLICY = Policy(scope=Scope.POINTS_READ, member=True, auditor=True)
 AtBlock = Annotated[int | None, Query(ge=0, lt=1 << 48, description="As of this block instead of the newest")]
 
 

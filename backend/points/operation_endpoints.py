@@ -20,8 +20,8 @@ from backend.points.schemas import OperationRead, OperationState
 from backend.points.waiting import preferred_wait_seconds, wait_until_settled
 
 router = protected_router("/operations", "operations")
-_POLICY = Policy(scope=Scope.POINTS_READ, member=True)
-_OWN = Policy(scope=Scope.POINTS_READ, member=True, own_transaction=True)
+_POLICY = Policy(scope=Scope.POINTS_READ, member=True, auditor=True)
+_OWN = Policy(scope=Scope.POINTS_READ, member=True, own_transaction=True, auditor=True)
 LONGEST_STREAM_SECONDS = 600
 _ENDED = ("final", "failed")
 

@@ -92,7 +92,7 @@ def create_redemption(
 
 
 @router.get("")
-@allow(Policy(scope=Scope.POINTS_READ, member=True))
+@allow(Policy(scope=Scope.POINTS_READ, member=True, auditor=True))
 def list_redemptions(
     session: SessionDep,
     caller: CallerDep,
@@ -103,7 +103,7 @@ def list_redemptions(
     cursor: CursorText = None,
 ) -> Page[RedemptionRead]:
     """Redemptions, newest first."""
-    programme = programme_id if caller.is_operator or caller.member_id else caller.programme(programme_id)
+    programme = programme_id if caller.sees_everything or caller.member_id else caller.programme(programme_id)
     after = decode_cursor(cursor, str)
     views = redemptions.list_redemptions(
         session,
@@ -119,7 +119,7 @@ def list_redemptions(
 
 
 @router.get("/{redemption_id}")
-@allow(Policy(scope=Scope.POINTS_READ, member=True))
+@allow(Policy(scope=Scope.POINTS_READ, member=True, auditor=True))
 def get_redemption(redemption_id: str, session: SessionDep, caller: CallerDep) -> RedemptionRead:
     """One redemption with its state."""
     return redemptions.read_redemption(session, visible_redemption(session, caller, redemption_id))
@@ -184,7 +184,7 @@ def create_refund(
 
 
 @router.get("/{redemption_id}/refunds")
-@allow(Policy(scope=Scope.POINTS_READ, member=True))
+@allow(Policy(scope=Scope.POINTS_READ, member=True, auditor=True))
 def list_refunds(
     redemption_id: str, session: SessionDep, caller: CallerDep, limit: Limit = 50, cursor: CursorText = None
 ) -> Page[RefundRead]:

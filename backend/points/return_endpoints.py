@@ -17,7 +17,7 @@ router = protected_router("/events", "events")
 
 
 @router.get("/{event_id}/receipt")
-@allow(Policy(scope=Scope.POINTS_READ, member=True))
+@allow(Policy(scope=Scope.POINTS_READ, member=True, auditor=True))
 def get_receipt(event_id: str, session: SessionDep, caller: CallerDep) -> ReceiptRead:
     """Proof that the event was credited on the chain."""
     return read_receipt(session, visible_event(session, caller, event_id)[0].id)
@@ -52,7 +52,7 @@ def create_return(
 
 
 @router.get("/{event_id}/returns")
-@allow(Policy(scope=Scope.EVENTS_READ, member=True))
+@allow(Policy(scope=Scope.EVENTS_READ, member=True, auditor=True))
 def list_returns(
     event_id: str, session: SessionDep, caller: CallerDep, limit: Limit = 50, cursor: CursorText = None
 ) -> Page[ReturnRead]:

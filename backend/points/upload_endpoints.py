@@ -69,7 +69,7 @@ def _visible(session: Session, caller: Caller, upload_id: str) -> Upload:
 
 
 @router.get("/{upload_id}")
-@allow(Policy(scope=Scope.EVENTS_READ))
+@allow(Policy(scope=Scope.EVENTS_READ, auditor=True))
 def get_upload(upload_id: str, session: SessionDep, caller: CallerDep) -> UploadRead:
     """How far an upload has come."""
     return read_upload(_visible(session, caller, upload_id))
@@ -80,7 +80,7 @@ def _read_rejection(row: IntakeRejection) -> RejectionRead:
 
 
 @router.get("/{upload_id}/rejections")
-@allow(Policy(scope=Scope.EVENTS_READ))
+@allow(Policy(scope=Scope.EVENTS_READ, auditor=True))
 def list_rejections(
     upload_id: str, session: SessionDep, caller: CallerDep, limit: Limit = 50, cursor: CursorText = None
 ) -> Page[RejectionRead]:

@@ -26,7 +26,7 @@ def visible_programme(session: Session, caller: Caller, programme_id: str) -> Pr
 
 
 @router.get("")
-@allow(Policy(scope=Scope.PROGRAMMES_READ, member=True))
+@allow(Policy(scope=Scope.PROGRAMMES_READ, member=True, auditor=True))
 def list_programmes(
     session: SessionDep, caller: CallerDep, limit: Limit = 50, cursor: CursorText = None
 ) -> Page[ProgrammeRead]:
@@ -37,7 +37,7 @@ def list_programmes(
 
 
 @router.get("/{programme_id}")
-@allow(Policy(scope=Scope.PROGRAMMES_READ, member=True))
+@allow(Policy(scope=Scope.PROGRAMMES_READ, member=True, auditor=True))
 def get_programme(programme_id: str, session: SessionDep, caller: CallerDep) -> ProgrammeRead:
     """One programme, by id or slug."""
     return ProgrammeRead.of(visible_programme(session, caller, programme_id))

@@ -38,4 +38,8 @@ class Programme(Base):
     """Signer that issues, refunds and claws back."""
     custodian: Mapped[Address]
     """Signer that acts for managed accounts and relays signed orders."""
+    treasurer: Mapped[Address]
+    """Signer that agrees to lanes and settles: LANE_ROLE and TREASURER_ROLE of the token."""
+    quoter: Mapped[Address]
+    """Signer of transfer bonuses: QUOTER_ROLE of the token."""
     created_at: Mapped[Time]

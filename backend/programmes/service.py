@@ -55,6 +55,8 @@ def _sync_one(session: Session, chain_id: int, entry: ProgrammeEntry, profile: P
             )
         known.issuer = parse_address(entry.issuer)
         known.custodian = parse_address(entry.custodian)
+        known.treasurer = parse_address(entry.treasurer or entry.issuer)
+        known.quoter = parse_address(entry.quoter or entry.issuer)
         return known
     programme = Programme(
         id=new_id("prg"),
@@ -74,6 +76,8 @@ def _sync_one(session: Session, chain_id: int, entry: ProgrammeEntry, profile: P
         return_period_seconds=profile.return_period_seconds,
         issuer=parse_address(entry.issuer),
         custodian=parse_address(entry.custodian),
+        treasurer=parse_address(entry.treasurer or entry.issuer),
+        quoter=parse_address(entry.quoter or entry.issuer),
         created_at=utc_now(),
     )
     session.add(programme)

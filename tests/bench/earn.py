@@ -135,6 +135,8 @@ def _prepare(database_url: str) -> str:
             earn_per_minor=100,
             return_period_seconds=0,
             issuer=bytes(20),
+            treasurer=bytes(20),
+            quoter=bytes(20),
             custodian=bytes(20),
             created_at=utc_now(),
         )

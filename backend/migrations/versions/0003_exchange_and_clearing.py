@@ -141,6 +141,7 @@ def upgrade() -> None:
         sa.Column("destination_programme_id", sa.String(length=40), nullable=False),
         sa.Column("enrolment_id", sa.String(length=40), nullable=False),
         sa.Column("destination_enrolment_id", sa.String(length=40), nullable=False),
+        sa.Column("requester", sa.String(length=40), nullable=False),
         sa.Column("reference", sa.String(length=64), nullable=False),
         sa.Column("ref", sa.LargeBinary(length=32), nullable=False),
         sa.Column("swap_hash", sa.LargeBinary(length=32), nullable=False),
@@ -180,7 +181,7 @@ def upgrade() -> None:
             ["exchange_quotes.id"],
         ),
         sa.PrimaryKeyConstraint("id"),
-        sa.UniqueConstraint("programme_id", "reference"),
+        sa.UniqueConstraint("requester", "reference"),
         sa.UniqueConstraint("swap_hash"),
     )
     op.create_index("ix_swaps_destination", "swaps", ["destination_programme_id", "id"], unique=False)
@@ -249,10 +250,17 @@ def upgrade() -> None:
     op.add_column("api_keys", sa.Column("role", sa.String(length=12), nullable=True))
     op.execute("UPDATE api_keys SET role = CASE WHEN programme_id IS NULL THEN 'operator' ELSE 'programme' END")
     op.alter_column("api_keys", "role", nullable=False)
+    op.add_column("programmes", sa.Column("treasurer", sa.LargeBinary(length=20), nullable=True))
+    op.add_column("programmes", sa.Column("quoter", sa.LargeBinary(length=20), nullable=True))
+    op.execute("UPDATE programmes SET treasurer = issuer, quoter = issuer")
+    op.alter_column("programmes", "treasurer", nullable=False)
+    op.alter_column("programmes", "quoter", nullable=False)
 
 
 def downgrade() -> None:
     """Takes the change back."""
+    op.drop_column("programmes", "quoter")
+    op.drop_column("programmes", "treasurer")
     op.drop_column("api_keys", "role")
     op.drop_index("ix_partner_calls_posting", table_name="partner_calls")
     op.drop_table("partner_calls")

@@ -10,6 +10,7 @@ from fastapi.testclient import TestClient
 from sqlalchemy.orm import Session, sessionmaker
 
 from backend.app import create_app
+from backend.auth.callers import CallerKind
 from backend.auth.scopes import Scope
 from backend.auth.service import create_key
 from backend.chain.submitter import Submitter
@@ -24,10 +25,12 @@ __all__ = ["chain_world", "database_url", "engine", "postgres_server", "sessions
 
 
 def _keys(session: Session, *programme_ids: str | None) -> list[str]:
-    return [
+    """Texts of fresh keys: one for each programme (none: the operator), and an auditor's."""
+    keys = [
         create_key(session, programme_id=programme_id, name="test", scopes=frozenset(Scope))[1]
         for programme_id in programme_ids
     ]
+    return [*keys, create_key(session, programme_id=None, name="audit", role=CallerKind.AUDITOR)[1]]
 
 
 @pytest.fixture
@@ -40,8 +43,8 @@ def world(database_url: str, sessions: sessionmaker[Session]) -> Iterator[World]
         session.flush()
         texts = _keys(session, None, market.id, pharmacy.id)
     with TestClient(create_app(settings), raise_server_exceptions=False) as client:
-        operator, till, other_till, anonymous = (Caller(client, text) for text in [*texts, None])
-        yield World(client, sessions, settings, market, pharmacy, operator, till, other_till, anonymous)
+        operator, till, other_till, auditor, anonymous = (Caller(client, text) for text in [*texts, None])
+        yield World(client, sessions, settings, market, pharmacy, operator, till, other_till, anonymous, auditor)
 
 
 @pytest.fixture
@@ -64,7 +67,7 @@ def chain_world(database_url: str, sessions: sessionmaker[Session], tmp_path: Pa
             for address in (market.issuer, market.custodian)
         )
         with TestClient(create_app(settings), raise_server_exceptions=False) as client:
-            operator, till, other_till, anonymous = (Caller(client, text) for text in [*texts, None])
+            operator, till, other_till, auditor, anonymous = (Caller(client, text) for text in [*texts, None])
             world = ChainWorld(
                 client=client,
                 sessions=sessions,
@@ -75,6 +78,7 @@ def chain_world(database_url: str, sessions: sessionmaker[Session], tmp_path: Pa
                 till=till,
                 other_till=other_till,
                 anonymous=anonymous,
+                auditor=auditor,
                 deployment=deployment,
                 submitters=submitters,
             )

@@ -11,8 +11,9 @@ import pytest
 from fastapi.routing import APIRoute
 from starlette.routing import BaseRoute
 
-from backend.auth.policies import Policy, policy_of
+from backend.auth.policies import Policy, allow, policy_of
 from backend.auth.repository import find_key
+from backend.auth.routing import protected_router
 from backend.auth.scopes import Scope
 from backend.auth.service import authenticate_key, create_key, revoke_key
 from backend.database import transaction, utc_now
@@ -118,9 +119,24 @@ def test_every_endpoint__declares_a_policy(world: World) -> None:
     assert [endpoint for endpoint in found if endpoint.policy is None] == []
 
 
-def test_endpoint_without_a_policy__is_closed_even_for_the_operator(world: World) -> None:
-    from backend.auth.routing import protected_router
+def test_auditors__may_read_what_any_programme_may_and_nothing_else(world: World) -> None:
+    for endpoint in endpoints(world):
+        assert endpoint.policy is not None
+        reads = endpoint.method == "GET" and endpoint.policy.scope is not None
+        assert endpoint.policy.auditor == reads, f"{endpoint.method} {endpoint.path}"
 
+
+def test_endpoint_that_writes__cannot_be_opened_to_auditors() -> None:
+    router = protected_router("/v1/leak", "x")
+    with pytest.raises(ValueError, match="writes"):
+
+        @router.post("")
+        @allow(Policy(scope=Scope.KEYS_WRITE, auditor=True))
+        def leak() -> str:
+            return "written"
+
+
+def test_endpoint_without_a_policy__is_closed_even_for_the_operator(world: World) -> None:
     router = protected_router("/v1/forgotten", "x")
 
     @router.get("")
@@ -175,6 +191,13 @@ def test_every_endpoint__for_every_role(chain_world: ChainWorld) -> None:
                 expect("other member", other_member, endpoint, {404}, set())
         expect("member", own, endpoint, None if policy.member else {403}, {401, 404} if policy.member else set())
         expect("operator", world.operator, endpoint, None, {401, 403} if policy.operator else set())
+        expect(
+            "auditor",
+            world.auditor,
+            endpoint,
+            None if policy.auditor else {403},
+            {401, 403, 404} if policy.auditor else set(),
+        )
         expect("programme", world.till, endpoint, None, {401, 403, 404} if policy.scope else {401})
     assert failures == []
 
@@ -232,6 +255,26 @@ class TestKeys:
             assert caller.post("/v1/events", world.purchase(member)).status_code == 201
         assert world.till.post(f"/v1/keys/{made['id']}/revoke").status_code == 200
         problem(caller.post("/v1/events", world.purchase(member)), 401, "unauthenticated")
+
+
+class TestAuditors:
+    def test_key__is_the_operators_to_make_and_reads_every_programme(self, world: World) -> None:
+        made = world.operator.post("/v1/keys", {"name": "audit", "role": "auditor"}).json()
+        auditor = Caller(world.client, made["secret"])
+        assert (made["role"], made["programme_id"]) == ("auditor", None)
+        slugs = {programme["slug"] for programme in auditor.get("/v1/programmes").json()["data"]}
+        assert slugs == {"market", "pharmacy"}
+        problem(auditor.post("/v1/members", {"reference": "x"}), 403, "forbidden")
+
+    def test_key__stays_an_auditors_when_rotated(self, world: World) -> None:
+        made = world.operator.post("/v1/keys", {"name": "audit", "role": "auditor"}).json()
+        fresh = world.operator.post(f"/v1/keys/{made['id']}/rotate", {}).json()
+        assert fresh["role"] == "auditor"
+        problem(Caller(world.client, fresh["secret"]).post("/v1/keys", {"name": "x"}), 403, "forbidden")
+
+    @pytest.mark.parametrize("role", ["auditor", "operator"])
+    def test_programme__cannot_make_one(self, world: World, role: str) -> None:
+        problem(world.till.post("/v1/keys", {"name": "x", "role": role}), 422, "invalid-request")
 
 
 class TestRequests:

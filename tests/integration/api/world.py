@@ -58,6 +58,8 @@ def make_programme(slug: str, **changes: object) -> Programme:
         "return_period_seconds": 0,
         "issuer": secrets.token_bytes(20),
         "custodian": secrets.token_bytes(20),
+        "treasurer": secrets.token_bytes(20),
+        "quoter": secrets.token_bytes(20),
         "created_at": utc_now(),
     }
     return Programme(**(values | changes))
@@ -123,6 +125,7 @@ class World:
     other_till: Caller
     """A key of the pharmacy with every scope."""
     anonymous: Caller
+    auditor: Caller
     _numbers: list[int] = field(default_factory=lambda: [0])
 
     def key(self, programme: Programme | None, scopes: Iterable[Scope] = Scope, **options: Any) -> Caller:

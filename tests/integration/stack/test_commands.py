@@ -127,10 +127,13 @@ def _check_keys(here: Installation) -> None:
     text = here.run("keys", "create", "--programme", "grocer", "--name", "till", "--scope", "events:write").strip()
     assert text.startswith("ip_")
     operator = here.run("keys", "create", "--operator", "--name", "operations", "--days", "30").strip()
+    auditor = here.run("keys", "create", "--role", "auditor", "--name", "audit").strip()
     listed = here.run("keys", "list")
     assert "events:write" in listed
     assert text not in listed
     assert operator not in listed
+    assert auditor not in listed
+    assert "auditor" in listed
     key_id = "key_" + text.split("_")[1]
     replacement = here.run("keys", "rotate", key_id, "--overlap-seconds", "60").strip()
     here.run("keys", "revoke", "key_" + replacement.split("_")[1])

@@ -153,6 +153,7 @@ class TokenEvent(Base):
         UniqueConstraint("chain_id", "block_number", "log_index"),
         Index("ix_token_events_ref", "token", "ref"),
         Index("ix_token_events_account", "token", "account"),
+        Index("ix_token_events_pending", "chain_id", "block_number", postgresql_where=text("name = 'SwapPending'")),
     )
 
     id: Mapped[RowId]

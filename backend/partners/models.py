@@ -1,11 +1,11 @@
-"""Tables of partner systems and of the postings made there."""
+"""Tables of partner systems, of the postings made there and of the points taken out of them."""
 
 from __future__ import annotations
 
 from sqlalchemy import BigInteger, ForeignKey, Index, LargeBinary, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from backend.database import Base, Points, PublicId, RowId, Time
+from backend.database import Base, Hash, Points, PublicId, RowId, Time
 
 
 class PartnerSystem(Base):
@@ -25,15 +25,17 @@ class PartnerSystem(Base):
 class Posting(Base):
     """Points of a swap that are to be posted in the destination's own system.
 
-    Life: *waiting* (the burn is not final yet) → *posting* → *posted* (the partner says succeeded) → *confirmed* on
-    chain; or *refused* (the partner says failed, or the member is unknown there) → *refunded* on chain. While nobody
-    knows (`unknown`) it is asked again under the same id, never posted anew; near the end of the posting window it is
-    *reversing* → *refused*, so that the member's points come back.
+    Life: *waiting* (burnt for good, nothing asked yet) → *posting* (asked, or answered `pending`) → *posted* (the
+    partner says succeeded) → *confirmed* on chain; or *refused* (the partner says failed) → *refunded* on chain. While
+    nobody knows (*unknown*) it is asked again under the same id, never posted anew; near the end of the posting window
+    it is *reversing* → *refused*, so that the member's points come back. A swap that somebody else had refunded while it
+    may be posted is *reversing* until the partner has undone it. `backend.partners.machine` has the rules.
     """
 
     __tablename__ = "postings"
     __table_args__ = (
         UniqueConstraint("swap_id"),
+        Index("ix_postings_programme", "programme_id", "id"),
         Index(
             "ix_postings_open",
             "next_attempt_at",
@@ -56,7 +58,9 @@ class Posting(Base):
     """succeeded, failed, system_error, pending: the partner's last word"""
     last_detail: Mapped[str | None]
     attempts: Mapped[int] = mapped_column(server_default=text("0"))
+    """Calls begun; also tells an answer to the latest call from one that came too late."""
     next_attempt_at: Mapped[Time]
+    """By the database's clock; while a call is under way, when another may be made."""
     refundable_from: Mapped[Time | None]
     """End of the posting window, by the chain's clock."""
     operation_id: Mapped[str | None] = mapped_column(ForeignKey("operations.id"))
@@ -65,15 +69,58 @@ class Posting(Base):
     updated_at: Mapped[Time]
 
 
+class PartnerTransfer(Base):
+    """Points taken out of a member's account in the partner's system, to be issued on chain.
+
+    Life: *waiting* (nothing asked yet) → *asking* → *taken* (the partner says succeeded) → *issued* on chain; or
+    *refused* (the partner says failed: nothing was taken). While nobody knows (*unknown*) it is asked again under the
+    same id.
+    """
+
+    __tablename__ = "partner_transfers"
+    __table_args__ = (
+        UniqueConstraint("programme_id", "reference"),
+        Index(
+            "ix_partner_transfers_open",
+            "next_attempt_at",
+            postgresql_where=text("state NOT IN ('issued','refused')"),
+        ),
+    )
+
+    id: Mapped[PublicId]  # trf_
+    programme_id: Mapped[str] = mapped_column(ForeignKey("programmes.id"))
+    enrolment_id: Mapped[str] = mapped_column(ForeignKey("enrolments.id"))
+    reference: Mapped[str] = mapped_column(String(64))
+    ref: Mapped[Hash]
+    """The ref of the issue on chain: 32 random bytes, used once whatever happens."""
+    member_reference: Mapped[str] = mapped_column(String(64))
+    points: Mapped[Points]
+    state: Mapped[str] = mapped_column(String(12))
+    """waiting, asking, unknown, taken, issued, refused"""
+    partner_reference: Mapped[str | None] = mapped_column(String(128))
+    last_outcome: Mapped[str | None] = mapped_column(String(16))
+    last_detail: Mapped[str | None]
+    attempts: Mapped[int] = mapped_column(server_default=text("0"))
+    next_attempt_at: Mapped[Time]
+    operation_id: Mapped[str | None] = mapped_column(ForeignKey("operations.id"))
+    """The issue on chain."""
+    created_at: Mapped[Time]
+    updated_at: Mapped[Time]
+
+
 class PartnerCall(Base):
     """One call to a partner's system and what it answered; append-only."""
 
     __tablename__ = "partner_calls"
-    __table_args__ = (Index("ix_partner_calls_posting", "posting_id"),)
+    __table_args__ = (
+        Index("ix_partner_calls_posting", "posting_id", postgresql_where=text("posting_id IS NOT NULL")),
+        Index("ix_partner_calls_transfer", "transfer_id", postgresql_where=text("transfer_id IS NOT NULL")),
+    )
 
     id: Mapped[RowId]
     programme_id: Mapped[str] = mapped_column(ForeignKey("programmes.id"))
     posting_id: Mapped[str | None] = mapped_column(ForeignKey("postings.id"))
+    transfer_id: Mapped[str | None] = mapped_column(ForeignKey("partner_transfers.id"))
     call: Mapped[str] = mapped_column(String(16))
     """validate, post, transfer, retry, reverse"""
     outcome: Mapped[str] = mapped_column(String(16))

@@ -225,11 +225,53 @@ def upgrade() -> None:
         unique=False,
         postgresql_where=sa.text("state NOT IN ('confirmed','refunded')"),
     )
+    op.create_index("ix_postings_programme", "postings", ["programme_id", "id"], unique=False)
+    op.create_table(
+        "partner_transfers",
+        sa.Column("id", sa.String(length=40), nullable=False),
+        sa.Column("programme_id", sa.String(length=40), nullable=False),
+        sa.Column("enrolment_id", sa.String(length=40), nullable=False),
+        sa.Column("reference", sa.String(length=64), nullable=False),
+        sa.Column("ref", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("member_reference", sa.String(length=64), nullable=False),
+        sa.Column("points", sa.BigInteger(), nullable=False),
+        sa.Column("state", sa.String(length=12), nullable=False),
+        sa.Column("partner_reference", sa.String(length=128), nullable=True),
+        sa.Column("last_outcome", sa.String(length=16), nullable=True),
+        sa.Column("last_detail", sa.String(), nullable=True),
+        sa.Column("attempts", sa.Integer(), server_default=sa.text("0"), nullable=False),
+        sa.Column("next_attempt_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("operation_id", sa.String(length=40), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["enrolment_id"],
+            ["enrolments.id"],
+        ),
+        sa.ForeignKeyConstraint(
+            ["operation_id"],
+            ["operations.id"],
+        ),
+        sa.ForeignKeyConstraint(
+            ["programme_id"],
+            ["programmes.id"],
+        ),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("programme_id", "reference"),
+    )
+    op.create_index(
+        "ix_partner_transfers_open",
+        "partner_transfers",
+        ["next_attempt_at"],
+        unique=False,
+        postgresql_where=sa.text("state NOT IN ('issued','refused')"),
+    )
     op.create_table(
         "partner_calls",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
         sa.Column("programme_id", sa.String(length=40), nullable=False),
         sa.Column("posting_id", sa.String(length=40), nullable=True),
+        sa.Column("transfer_id", sa.String(length=40), nullable=True),
         sa.Column("call", sa.String(length=16), nullable=False),
         sa.Column("outcome", sa.String(length=16), nullable=False),
         sa.Column("http_status", sa.Integer(), nullable=True),
@@ -244,9 +286,33 @@ def upgrade() -> None:
             ["programme_id"],
             ["programmes.id"],
         ),
+        sa.ForeignKeyConstraint(
+            ["transfer_id"],
+            ["partner_transfers.id"],
+        ),
         sa.PrimaryKeyConstraint("id"),
     )
-    op.create_index("ix_partner_calls_posting", "partner_calls", ["posting_id"], unique=False)
+    op.create_index(
+        "ix_partner_calls_posting",
+        "partner_calls",
+        ["posting_id"],
+        unique=False,
+        postgresql_where=sa.text("posting_id IS NOT NULL"),
+    )
+    op.create_index(
+        "ix_partner_calls_transfer",
+        "partner_calls",
+        ["transfer_id"],
+        unique=False,
+        postgresql_where=sa.text("transfer_id IS NOT NULL"),
+    )
+    op.create_index(
+        "ix_token_events_pending",
+        "token_events",
+        ["chain_id", "block_number"],
+        unique=False,
+        postgresql_where=sa.text("name = 'SwapPending'"),
+    )
     op.add_column("api_keys", sa.Column("role", sa.String(length=12), nullable=True))
     op.execute("UPDATE api_keys SET role = CASE WHEN programme_id IS NULL THEN 'operator' ELSE 'programme' END")
     op.alter_column("api_keys", "role", nullable=False)
@@ -262,8 +328,25 @@ def downgrade() -> None:
     op.drop_column("programmes", "quoter")
     op.drop_column("programmes", "treasurer")
     op.drop_column("api_keys", "role")
-    op.drop_index("ix_partner_calls_posting", table_name="partner_calls")
+    op.drop_index(
+        "ix_token_events_pending", table_name="token_events", postgresql_where=sa.text("name = 'SwapPending'")
+    )
+    op.drop_index(
+        "ix_partner_calls_transfer",
+        table_name="partner_calls",
+        postgresql_where=sa.text("transfer_id IS NOT NULL"),
+    )
+    op.drop_index(
+        "ix_partner_calls_posting", table_name="partner_calls", postgresql_where=sa.text("posting_id IS NOT NULL")
+    )
     op.drop_table("partner_calls")
+    op.drop_index(
+        "ix_partner_transfers_open",
+        table_name="partner_transfers",
+        postgresql_where=sa.text("state NOT IN ('issued','refused')"),
+    )
+    op.drop_table("partner_transfers")
+    op.drop_index("ix_postings_programme", table_name="postings")
     op.drop_index(
         "ix_postings_open", table_name="postings", postgresql_where=sa.text("state NOT IN ('confirmed','refunded')")
     )

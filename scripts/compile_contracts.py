@@ -31,7 +31,7 @@ SOURCES = ROOT / "contracts"
 ARTIFACTS = ROOT / "backend" / "chain" / "artifacts"
 TESTING_ARTIFACTS = ROOT / ".build" / "contracts-testing"
 SOLC = ROOT / "scripts" / "solc"
-SHIPPED = {"PointsToken": "tokens", "ProgrammeRegistry": "programmes"}
+SHIPPED = {"PointsToken": "tokens", "ProgrammeRegistry": "programmes", "PointsExchange": "exchange"}
 OUTPUTS: list[Json] = [
     "abi",
     "evm.bytecode.object",

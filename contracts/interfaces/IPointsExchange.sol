@@ -137,7 +137,7 @@ enum SwapStatus {
 /// - CUSTODIAN_ROLE of the source's token swaps for managed accounts whose member key it presents, and for no others.
 /// - ISSUER_ROLE of the destination's token says whether a posted swap arrived. It cannot keep it open longer than
 ///   POSTING_WINDOW.
-/// - PAUSER_ROLE of the exchange stops swaps (not refunds).
+/// - PAUSER_ROLE of the exchange stops swaps, but not the end of those that are pending.
 /// - The exchange trusts the registry for who is a programme and the clearing house for who may owe how much; it holds
 ///   EXCHANGE_ROLE of the tokens and owns nothing.
 ///
@@ -230,6 +230,8 @@ interface IPointsExchange {
     error BonusTooHigh(uint256 bonusBps, uint256 maxBonusBps);
     /// @notice The quote's signature is not that of a quoter of the destination.
     error InvalidQuoteSignature(bytes32 quoteId, address signer);
+    /// @notice The token did not burn or mint what it was told to.
+    error TokenMismatch(address token, uint256 expected, uint256 actual);
     /// @notice No pending swap under this id matches what was shown.
     error PendingMismatch(bytes32 swapId);
     /// @notice Until `refundableFrom` only the destination can end the swap.
@@ -281,7 +283,8 @@ interface IPointsExchange {
     /// @notice Takes back what `proposer` offered. LANE_ROLE of `proposer`.
     function withdrawProposal(bytes32 source, bytes32 destination, bytes32 proposer) external;
     /// @notice Accepts exactly the terms the other programme offered. LANE_ROLE of `acceptor`, one of the two.
-    /// @dev In force at once when the lane is not open, otherwise after the notice period; until then the old terms hold.
+    /// @dev In force at once when the lane is not open, otherwise after the notice period; until then the old terms hold. Takes
+    /// the place of terms whose notice runs, and ends both proposals.
     function accept(bytes32 source, bytes32 destination, bytes32 acceptor, LaneTerms calldata terms) external;
     /// @notice Ends the lane's terms, agreed ones to come and both proposals, at once. LANE_ROLE or PAUSER_ROLE of `programmeId`,
     /// one of the two.
@@ -305,7 +308,8 @@ interface IPointsExchange {
         external
         returns (bytes32 swapId, Price memory swapped);
 
-    /// @notice Says that a pending swap arrived. ISSUER_ROLE of the destination's token, while it is pending.
+    /// @notice Says that a pending swap arrived. ISSUER_ROLE of the destination's token, while it is pending. Works while the
+    /// exchange is paused: a pause must not turn what the destination has posted into a refund.
     function confirmPosted(bytes32 swapId, PendingSwap calldata pending) external;
     /// @notice Ends a pending swap with a refund. ISSUER_ROLE of the destination's token at any time, anyone from
     /// `refundableFrom` on. Works while the exchange is paused.

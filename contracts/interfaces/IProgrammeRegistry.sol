@@ -34,6 +34,8 @@ interface IProgrammeRegistry {
     function resume(bytes32 programmeId) external;
     /// @notice Token of a programme; the zero address when unknown.
     function tokenOf(bytes32 programmeId) external view returns (address);
+    /// @notice Token of a programme (the zero address when unknown) and whether it is active, in one read.
+    function stateOf(bytes32 programmeId) external view returns (address token, bool active);
     /// @notice Programme of a token; zero when unknown.
     function programmeOf(address token) external view returns (bytes32);
     /// @notice Whether `token` is registered and not suspended.

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.37;
+
+import {IAccessControl} from "@openzeppelin/contracts/access/IAccessControl.sol";
+import {
+    AccessControlDefaultAdminRules
+} from "@openzeppelin/contracts/access/extensions/AccessControlDefaultAdminRules.sol";
+import {Pausable} from "@openzeppelin/contracts/utils/Pausable.sol";
+
+import {IPointsExchange} from "../interfaces/IPointsExchange.sol";
+import {IProgrammeRegistry} from "../interfaces/IProgrammeRegistry.sol";
+
+/// @title Whom the exchange deals with and who may act for a programme.
+/// @dev Authority over a programme is a role of the programme's own token: the exchange keeps no list of partners' keys.
+abstract contract ExchangeControl is AccessControlDefaultAdminRules, Pausable, IPointsExchange {
+    /// @inheritdoc IPointsExchange
+    bytes32 public constant LANE_ROLE = keccak256("LANE_ROLE");
+    /// @inheritdoc IPointsExchange
+    bytes32 public constant QUOTER_ROLE = keccak256("QUOTER_ROLE");
+    /// @inheritdoc IPointsExchange
+    /// @dev The tokens call theirs the same; theirs stops lanes.
+    bytes32 public constant PAUSER_ROLE = keccak256("PAUSER_ROLE");
+
+    bytes32 internal constant CUSTODIAN_ROLE = keccak256("CUSTODIAN_ROLE");
+    bytes32 internal constant ISSUER_ROLE = keccak256("ISSUER_ROLE");
+
+    IProgrammeRegistry internal immutable _registry;
+
+    constructor(address registry_, address admin, uint48 adminDelay) AccessControlDefaultAdminRules(adminDelay, admin) {
+        _registry = IProgrammeRegistry(registry_);
+    }
+
+    /// @inheritdoc IPointsExchange
+    function pause() external onlyRole(PAUSER_ROLE) {
+        _pause();
+    }
+
+    /// @inheritdoc IPointsExchange
+    function unpause() external onlyRole(PAUSER_ROLE) {
+        _unpause();
+    }
+
+    /// @inheritdoc IPointsExchange
+    function registry() external view returns (address) {
+        return address(_registry);
+    }
+
+    /// @dev The token of a programme that may be dealt with.
+    function _activeToken(bytes32 programmeId) internal view returns (address token) {
+        bool active;
+        (token, active) = _registry.stateOf(programmeId);
+        if (!active) revert ProgrammeNotActive(programmeId);
+    }
+
+    /// @dev The token of a programme, suspended or not: for what ends things.
+    function _tokenOf(bytes32 programmeId) internal view returns (address token) {
+        token = _registry.tokenOf(programmeId);
+        if (token == address(0)) revert ProgrammeNotActive(programmeId);
+    }
+
+    function _hasTokenRole(address token, bytes32 role, address account) internal view returns (bool) {
+        return IAccessControl(token).hasRole(role, account);
+    }
+
+    /// @dev Reverts unless the caller has `role` of the programme's token.
+    function _authorize(bytes32 programmeId, address token, bytes32 role) internal view {
+        if (!_hasTokenRole(token, role, _msgSender())) revert NotAuthorized(programmeId, _msgSender());
+    }
+}

@@ -77,3 +77,11 @@ def load_artifact(name: str) -> Artifact:
     if not file.is_file():
         raise ManifestError(f"The contract {name} has not been compiled: run scripts/compile_contracts.py.")
     return Artifact.model_validate(json.loads(file.read_text()))
+
+
+@cache
+def all_artifacts() -> tuple[Artifact, ...]:
+    """Artifacts of all contracts that have been compiled."""
+    folder = resources.files("backend.chain") / "artifacts"
+    names = sorted(file.name.removesuffix(".json") for file in folder.iterdir() if file.name.endswith(".json"))
+    return tuple(load_artifact(name) for name in names)

@@ -1,4 +1,4 @@
-"""Raw JSON-RPC logs of points tokens and of the programme registry, decoded.
+"""Raw JSON-RPC logs of points tokens, programme registry, exchange and clearing house, decoded.
 
 One table, keyed by topic 0, holds a decoder per event; `Transfer` and `LotTransferred`, nearly all of the traffic, have
 decoders written out. Needs neither web3 nor a database, so that the indexer and the audit share it.
@@ -7,11 +7,13 @@ decoders written out. Needs neither web3 nor a database, so that the indexer and
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
 from typing import Final, NotRequired, TypedDict
 
 from eth_utils.crypto import keccak
 
+from backend.chain.abi_reading import canonical_type, read_topic, read_values
+from backend.chain.clearing_events import CLEARING_PARAMETERS
 from backend.chain.event_types import (
     BatchIssued,
     ChainEvent,
@@ -19,7 +21,6 @@ from backend.chain.event_types import (
     CrosschainMint,
     HoldCaptured,
     HoldReleased,
-    Lot,
     LotTransferred,
     Paused,
     PointsClawedBack,
@@ -38,10 +39,10 @@ from backend.chain.event_types import (
     Unpaused,
     WalletLinked,
 )
+from backend.chain.exchange_events import EXCHANGE_PARAMETERS
 
-_WORD = 64
-"""Hex digits of a 32-byte word."""
-_DATA_OF_ONE_WORD = 2 + _WORD
+_DATA_OF_ONE_WORD = 2 + 64
+"""Characters of a 32-byte word as 0x hex."""
 
 
 class RawLog(TypedDict):
@@ -76,8 +77,8 @@ _PARAMETERS: Final[dict[type[ChainEvent], str]] = {
     PointsExpired: "address* uint256* uint256",
     PointsIssued: "bytes32*",
     BatchIssued: "bytes32* uint256 uint256",
-    PointsRedeemed: "bytes32* address* uint256 (uint256,uint256)[]",
-    PointsRefunded: "bytes32* address* uint256 uint256 (uint256,uint256)[]",
+    PointsRedeemed: "bytes32* address* uint256 Lot[]",
+    PointsRefunded: "bytes32* address* uint256 uint256 Lot[]",
     PointsClawedBack: "bytes32* address* uint256* uint256 uint256",
     PointsHeld: "bytes32* address* address* uint256 uint256",
     HoldCaptured: "bytes32* address* uint256 uint256",
@@ -93,6 +94,8 @@ _PARAMETERS: Final[dict[type[ChainEvent], str]] = {
     ProgrammeRegistered: "bytes32* address* bytes32",
     ProgrammeSuspended: "bytes32*",
     ProgrammeResumed: "bytes32*",
+    **EXCHANGE_PARAMETERS,
+    **CLEARING_PARAMETERS,
 }
 """Solidity types of each event's parameters in order; `*` marks the indexed ones. The class has the event's name."""
 
@@ -100,7 +103,7 @@ _PARAMETERS: Final[dict[type[ChainEvent], str]] = {
 def signature_of(event: type[ChainEvent]) -> str:
     """The event's canonical signature, such as `Transfer(address,address,uint256)`."""
     types = _PARAMETERS[event].replace("*", "").split(" ")
-    return f"{event.__name__}({','.join(types)})"
+    return f"{event.__name__}({','.join(canonical_type(kind) for kind in types)})"
 
 
 def topic0_of(event: type[ChainEvent]) -> str:
@@ -141,44 +144,18 @@ def _decode_lot_transferred(raw: RawLog) -> LotTransferred:
     )
 
 
-def _decode_word(kind: str, word: str) -> bytes | int:
-    if kind == "uint256":
-        return int(word, 16)
-    return bytes.fromhex(word[24:]) if kind == "address" else bytes.fromhex(word)
-
-
-def _decode_lots(data: str, offset_bytes: int) -> tuple[Lot, ...]:
-    start = offset_bytes * 2
-    count = int(data[start : start + _WORD], 16)
-    words = data[start + _WORD :]
-    if len(words) != count * 2 * _WORD:
-        raise ValueError(f"{count} lots announced in {len(words) // 2} bytes")
-    numbers = [int(words[at : at + _WORD], 16) for at in range(0, len(words), _WORD)]
-    return tuple(Lot(*pair) for pair in zip(numbers[::2], numbers[1::2], strict=True))
-
-
 def _make_decoder(event: type[ChainEvent]) -> Decoder:
     kinds = _PARAMETERS[event].split(" ")
-    topic_count = 1 + sum(kind.endswith("*") for kind in kinds)
-    head_words = sum(not kind.endswith("*") for kind in kinds)
-    has_lots = "[]" in _PARAMETERS[event]
+    indexed_kinds = [kind[:-1] for kind in kinds if kind.endswith("*")]
+    data_kinds = [kind for kind in kinds if not kind.endswith("*")]
 
     def decode(raw: RawLog) -> ChainEvent:
-        topics, data = raw["topics"], raw["data"][2:]
-        if len(topics) != topic_count:
-            raise ValueError(f"{len(topics)} topics instead of {topic_count}")
-        if len(data) < head_words * _WORD or (len(data) > head_words * _WORD and not has_lots):
-            raise ValueError(f"{len(data) // 2} bytes of data")
-        words = (data[at * _WORD : (at + 1) * _WORD] for at in range(head_words))
-        indexed = iter(topics[1:])
-        values: list[bytes | int | tuple[Lot, ...]] = []
-        for kind in kinds:
-            if kind.endswith("*"):
-                values.append(_decode_word(kind[:-1], next(indexed)[2:]))
-            elif kind.endswith("[]"):
-                values.append(_decode_lots(data, int(next(words), 16)))
-            else:
-                values.append(_decode_word(kind, next(words)))
+        topics = raw["topics"][1:]
+        if len(topics) != len(indexed_kinds):
+            raise ValueError(f"{len(topics)} indexed parameters instead of {len(indexed_kinds)}")
+        indexed = iter([read_topic(kind, topic) for kind, topic in zip(indexed_kinds, topics, strict=True)])
+        data = iter(read_values(data_kinds, bytes.fromhex(raw["data"][2:])))
+        values = [next(indexed if kind.endswith("*") else data) for kind in kinds]
         place = (bytes.fromhex(raw["address"][2:]), int(raw["blockNumber"], 16))
         return event(*place, bytes.fromhex(raw["transactionHash"][2:]), int(raw["logIndex"], 16), *values)
 
@@ -218,18 +195,24 @@ def decode_logs(raws: Iterable[RawLog]) -> Iterator[ChainEvent]:
             yield event
 
 
-PayloadValue = int | str | list[list[int]]
+PayloadValue = bool | int | str | list["PayloadValue"] | dict[str, "PayloadValue"]
 
 
 def payload_of(event: ChainEvent) -> dict[str, PayloadValue]:
-    """The event's own arguments as JSON: integers as numbers, bytes as 0x strings, lots as `[[epoch, amount], ...]`."""
-    payload: dict[str, PayloadValue] = {}
-    for field in fields(event)[len(fields(ChainEvent)) :]:
-        value: bytes | int | tuple[Lot, ...] = getattr(event, field.name)
-        if isinstance(value, bytes):
-            payload[field.name] = "0x" + value.hex()
-        elif isinstance(value, int):
-            payload[field.name] = value
-        else:
-            payload[field.name] = [list(lot) for lot in value]
-    return payload
+    """The event's own arguments as JSON.
+
+    Integers are numbers, however large; bytes 0x strings; structs objects; lots `[[epoch, amount], ...]`.
+    """
+    own = fields(event)[len(fields(ChainEvent)) :]
+    return {field.name: _plain(getattr(event, field.name)) for field in own}
+
+
+def _plain(value: object) -> PayloadValue:
+    if isinstance(value, bytes):
+        return "0x" + value.hex()
+    if isinstance(value, int):
+        return value
+    if isinstance(value, tuple):  # Lots are tuples too.
+        return [_plain(part) for part in value]
+    assert is_dataclass(value)
+    return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}

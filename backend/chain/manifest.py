@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Protocol
 
 from eth_utils.address import is_checksum_address, to_checksum_address
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from backend.chain.errors import ManifestError, WrongChainError
 
@@ -51,7 +51,7 @@ class TermsEntry(_Model):
     epoch_length_seconds: int = Field(ge=86_400)
     validity_epochs: int = Field(ge=0, le=29)
     clawback_epochs: int = Field(ge=0)
-    supply_cap_points: int = Field(gt=0, lt=1 << 48)
+    supply_cap_points: int = Field(ge=0, lt=1 << 48)
     transferable: bool
 
 
@@ -76,9 +76,16 @@ class ProgrammeEntry(_Model):
     terms: TermsEntry
     issuer: AddressText
     custodian: AddressText
+    treasurer: AddressText = Field(description="Agrees to lanes and handles the programme's money; default: the issuer")
+    quoter: AddressText = Field(description="Signs transfer bonuses; default: the issuer")
     admin: AddressText
-    treasurer: AddressText | None = Field(default=None, description="Agrees to lanes and settles; none: the issuer")
-    quoter: AddressText | None = Field(default=None, description="Signs transfer bonuses; none: the issuer")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _default_to_issuer(cls, values: object) -> object:
+        if isinstance(values, dict) and "issuer" in values:
+            return {"treasurer": values["issuer"], "quoter": values["issuer"], **values}
+        return values
 
     @property
     def token_bytes(self) -> bytes:
@@ -86,13 +93,63 @@ class ProgrammeEntry(_Model):
         return bytes.fromhex(self.token[2:])
 
 
+class CurrencyEntry(_Model):
+    """The settlement currency, an ERC-20."""
+
+    address: AddressText
+    symbol: str = Field(min_length=1, max_length=32)
+    decimals: int = Field(ge=0, le=36)
+    code: str = Field(pattern=r"^[A-Z]{3}$", description="ISO 4217 code of the money that it stands for")
+
+    @property
+    def address_bytes(self) -> bytes:
+        """The currency's address as 20 bytes."""
+        return bytes.fromhex(self.address[2:])
+
+
+class ClearingEntry(_Model):
+    """The clearing house; lengths in seconds."""
+
+    address: AddressText
+    code_hash: HashText
+    block: int = Field(ge=0)
+    admin: AddressText
+    currency: CurrencyEntry
+    cycle_seconds: int = Field(gt=0)
+    payment_seconds: int = Field(gt=0)
+    keeper: AddressText
+    """Sends what anyone may: closes and settles cycles, enforces payments. It has no role."""
+
+    @property
+    def address_bytes(self) -> bytes:
+        """The house's address as 20 bytes."""
+        return bytes.fromhex(self.address[2:])
+
+
+class ExchangeEntry(_Model):
+    """The exchange."""
+
+    address: AddressText
+    code_hash: HashText
+    block: int = Field(ge=0)
+    admin: AddressText
+    notice_period_seconds: int = Field(ge=0)
+
+    @property
+    def address_bytes(self) -> bytes:
+        """The exchange's address as 20 bytes."""
+        return bytes.fromhex(self.address[2:])
+
+
 class Manifest(_Model):
-    """A deployment on one chain."""
+    """A deployment on one chain. One without exchange and clearing issues and redeems all the same."""
 
     chain_id: int = Field(gt=0)
     genesis_hash: HashText
     sources_hash: str = ""
     registry: RegistryEntry | None = None
+    clearing: ClearingEntry | None = None
+    exchange: ExchangeEntry | None = None
     programmes: tuple[ProgrammeEntry, ...] = ()
 
     @classmethod
@@ -128,6 +185,13 @@ class Manifest(_Model):
     def tokens(self) -> tuple[bytes, ...]:
         """Addresses of all tokens, 20 bytes each."""
         return tuple(entry.token_bytes for entry in self.programmes)
+
+    @property
+    def contracts(self) -> dict[bytes, int]:
+        """Contracts whose logs make the projection, each with the block of its deployment."""
+        found = {entry.token_bytes: entry.block for entry in self.programmes}
+        houses = (self.clearing, self.exchange)
+        return found | {entry.address_bytes: entry.block for entry in houses if entry is not None}
 
     def check_chain(self, client: KnowsItsChain) -> None:
         """Refuses a client of another chain. Errors: `WrongChainError`."""

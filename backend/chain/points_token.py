@@ -6,7 +6,7 @@ eth_abi byte by byte.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from eth_utils.address import to_checksum_address
@@ -14,6 +14,9 @@ from eth_utils.crypto import keccak
 
 from backend.chain.client import ChainClient, Json
 from backend.chain.event_types import Lot
+from backend.chain.typed_data import Domain, typed_data
+from backend.chain.words import address_word, bytes_tail, hash_word, lots_tail, number_word, numbers_of
+from backend.chain.words import selector as selector  # noqa: PLC0414 - callers find it here too
 
 AMOUNT_LIMIT = 1 << 48
 """Amounts of points are below this."""
@@ -40,41 +43,6 @@ class Hold:
     deadline: int
 
 
-def selector(signature: str) -> bytes:
-    """First four bytes of a function's signature hash."""
-    return keccak(text=signature)[:4]
-
-
-# Words
-
-_PAD12 = bytes(12)
-
-
-def _word(value: int) -> bytes:
-    return value.to_bytes(32, "big")
-
-
-def _address(value: bytes) -> bytes:
-    if len(value) != 20:
-        raise ValueError(f"an address has 20 bytes, not {len(value)}")
-    return _PAD12 + value
-
-
-def _hash(value: bytes) -> bytes:
-    if len(value) != 32:
-        raise ValueError(f"a ref or key has 32 bytes, not {len(value)}")
-    return value
-
-
-def _bytes(value: bytes) -> bytes:
-    return _word(len(value)) + value + bytes(-len(value) % 32)
-
-
-def _lots(lots: Iterable[Lot]) -> bytes:
-    words = [_word(lot.epoch) + _word(lot.amount) for lot in lots]
-    return _word(len(words)) + b"".join(words)
-
-
 # Issuing
 
 _ISSUE = selector("issue(address,uint256,bytes32)")
@@ -85,7 +53,7 @@ _CLAWBACK = selector("clawback(address,uint256,uint256,bytes32)")
 
 def encode_issue(account: bytes, points: int, ref: bytes) -> bytes:
     """issue(to, amount, ref)."""
-    return _ISSUE + _address(account) + _word(points) + _hash(ref)
+    return _ISSUE + address_word(account) + number_word(points) + hash_word(ref)
 
 
 def encode_issue_batch(batch_id: bytes, credited: Sequence[tuple[bytes, int]]) -> bytes:
@@ -96,17 +64,17 @@ def encode_issue_batch(batch_id: bytes, credited: Sequence[tuple[bytes, int]]) -
     if any(len(account) != 20 or not 0 < points < AMOUNT_LIMIT for account, points in credited):
         raise ValueError("a credit needs an account of 20 bytes and 1 to 2^48 - 1 points")
     words = b"".join([account + points.to_bytes(12, "big") for account, points in credited])
-    return _ISSUE_BATCH + _hash(batch_id) + _word(64) + _word(len(credited)) + words
+    return _ISSUE_BATCH + hash_word(batch_id) + number_word(64) + number_word(len(credited)) + words
 
 
 def encode_refund(ref: bytes, account: bytes, lots: Sequence[Lot], points: int) -> bytes:
     """refund(ref, account, lots, amount); `lots` as PointsRedeemed logged them."""
-    return _REFUND + _hash(ref) + _address(account) + _word(128) + _word(points) + _lots(lots)
+    return _REFUND + hash_word(ref) + address_word(account) + number_word(128) + number_word(points) + lots_tail(lots)
 
 
 def encode_clawback(account: bytes, epoch: int, points: int, ref: bytes) -> bytes:
     """clawback(account, epoch, amount, ref)."""
-    return _CLAWBACK + _address(account) + _word(epoch) + _word(points) + _hash(ref)
+    return _CLAWBACK + address_word(account) + number_word(epoch) + number_word(points) + hash_word(ref)
 
 
 # Spending
@@ -126,61 +94,70 @@ _TRANSFER = selector("transfer(address,uint256)")
 
 def encode_redeem(points: int, ref: bytes) -> bytes:
     """redeem(amount, ref), sent by the holder."""
-    return _REDEEM + _word(points) + _hash(ref)
+    return _REDEEM + number_word(points) + hash_word(ref)
 
 
 def encode_redeem_with_signature(account: bytes, points: int, ref: bytes, deadline: int, signature: bytes) -> bytes:
     """redeemWithSignature(account, amount, ref, deadline, signature)."""
-    head = _address(account) + _word(points) + _hash(ref) + _word(deadline) + _word(160)
-    return _REDEEM_SIGNED + head + _bytes(signature)
+    head = address_word(account) + number_word(points) + hash_word(ref) + number_word(deadline) + number_word(160)
+    return _REDEEM_SIGNED + head + bytes_tail(signature)
 
 
 def encode_redeem_managed(member_key: bytes, points: int, ref: bytes) -> bytes:
     """redeemManaged(memberKey, amount, ref)."""
-    return _REDEEM_MANAGED + _hash(member_key) + _word(points) + _hash(ref)
+    return _REDEEM_MANAGED + hash_word(member_key) + number_word(points) + hash_word(ref)
 
 
 def encode_hold(points: int, ref: bytes, deadline: int) -> bytes:
     """hold(amount, ref, deadline), sent by the holder."""
-    return _HOLD + _word(points) + _hash(ref) + _word(deadline)
+    return _HOLD + number_word(points) + hash_word(ref) + number_word(deadline)
 
 
 def encode_hold_with_signature(  # noqa: PLR0917 - the contract's order
     account: bytes, points: int, ref: bytes, hold_deadline: int, deadline: int, signature: bytes
 ) -> bytes:
     """holdWithSignature(account, amount, ref, holdDeadline, deadline, signature)."""
-    head = _address(account) + _word(points) + _hash(ref) + _word(hold_deadline) + _word(deadline) + _word(192)
-    return _HOLD_SIGNED + head + _bytes(signature)
+    head = (
+        address_word(account)
+        + number_word(points)
+        + hash_word(ref)
+        + number_word(hold_deadline)
+        + number_word(deadline)
+        + number_word(192)
+    )
+    return _HOLD_SIGNED + head + bytes_tail(signature)
 
 
 def encode_hold_managed(member_key: bytes, points: int, ref: bytes, deadline: int) -> bytes:
     """holdManaged(memberKey, amount, ref, deadline)."""
-    return _HOLD_MANAGED + _hash(member_key) + _word(points) + _hash(ref) + _word(deadline)
+    return _HOLD_MANAGED + hash_word(member_key) + number_word(points) + hash_word(ref) + number_word(deadline)
 
 
 def encode_capture(account: bytes, ref: bytes, points: int) -> bytes:
     """capture(account, ref, amount)."""
-    return _CAPTURE + _address(account) + _hash(ref) + _word(points)
+    return _CAPTURE + address_word(account) + hash_word(ref) + number_word(points)
 
 
 def encode_release(account: bytes, ref: bytes) -> bytes:
     """release(account, ref)."""
-    return _RELEASE + _address(account) + _hash(ref)
+    return _RELEASE + address_word(account) + hash_word(ref)
 
 
 def encode_move_to_wallet(member_key: bytes, wallet: bytes) -> bytes:
     """moveToWallet(memberKey, wallet)."""
-    return _MOVE_TO_WALLET + _hash(member_key) + _address(wallet)
+    return _MOVE_TO_WALLET + hash_word(member_key) + address_word(wallet)
 
 
 def encode_expire(accounts: Sequence[bytes]) -> bytes:
     """expire(accounts)."""
-    return _EXPIRE + _word(32) + _word(len(accounts)) + b"".join(_address(account) for account in accounts)
+    return (
+        _EXPIRE + number_word(32) + number_word(len(accounts)) + b"".join(address_word(account) for account in accounts)
+    )
 
 
 def encode_transfer(to: bytes, points: int) -> bytes:
     """transfer(to, value), sent by the holder."""
-    return _TRANSFER + _address(to) + _word(points)
+    return _TRANSFER + address_word(to) + number_word(points)
 
 
 # Administration
@@ -193,12 +170,12 @@ _UNPAUSE = selector("unpause()")
 
 def encode_grant_role(role: bytes, account: bytes) -> bytes:
     """grantRole(role, account)."""
-    return _GRANT_ROLE + _hash(role) + _address(account)
+    return _GRANT_ROLE + hash_word(role) + address_word(account)
 
 
 def encode_set_supply_cap(points: int) -> bytes:
     """setSupplyCap(cap)."""
-    return _SET_SUPPLY_CAP + _word(points)
+    return _SET_SUPPLY_CAP + number_word(points)
 
 
 def encode_pause() -> bytes:
@@ -216,32 +193,15 @@ def encode_unpause() -> bytes:
 
 def managed_account(token: bytes, member_key: bytes) -> bytes:
     """Account of a member without a wallet; no private key exists for it."""
-    return keccak(MANAGED_ACCOUNT_TYPEHASH + _address(token) + _hash(member_key))[12:]
+    return keccak(MANAGED_ACCOUNT_TYPEHASH + address_word(token) + hash_word(member_key))[12:]
 
 
 def hold_account(token: bytes, account: bytes, ref: bytes) -> bytes:
     """Account that keeps the points of the hold `ref` of `account`."""
-    return keccak(HOLD_ACCOUNT_TYPEHASH + _address(token) + _address(account) + _hash(ref))[12:]
+    return keccak(HOLD_ACCOUNT_TYPEHASH + address_word(token) + address_word(account) + hash_word(ref))[12:]
 
 
 # EIP-712 orders
-
-
-def _typed_data(
-    domain_of: tuple[bytes, str, int], kind: str, fields: Sequence[tuple[str, str]], message: dict[str, Json]
-) -> dict[str, Json]:
-    def rows(pairs: Sequence[tuple[str, str]]) -> list[Json]:
-        return [{"name": field, "type": kind_of} for field, kind_of in pairs]
-
-    token, name, chain_id = domain_of
-    domain = [("name", "string"), ("version", "string"), ("chainId", "uint256"), ("verifyingContract", "address")]
-    verifying = to_checksum_address(token)
-    return {
-        "types": {"EIP712Domain": rows(domain), kind: rows(fields)},
-        "primaryType": kind,
-        "domain": {"name": name, "version": "1", "chainId": chain_id, "verifyingContract": verifying},
-        "message": message,
-    }
 
 
 def redeem_order(
@@ -252,10 +212,10 @@ def redeem_order(
     message: dict[str, Json] = {
         "account": to_checksum_address(account),
         "amount": points,
-        "ref": "0x" + _hash(ref).hex(),
+        "ref": "0x" + hash_word(ref).hex(),
         "deadline": deadline,
     }
-    return _typed_data((token, name, chain_id), "Redeem", fields, message)
+    return typed_data(Domain(token, name, chain_id), "Redeem", fields, message)
 
 
 def hold_order(
@@ -275,18 +235,14 @@ def hold_order(
     message: dict[str, Json] = {
         "account": to_checksum_address(account),
         "amount": points,
-        "ref": "0x" + _hash(ref).hex(),
+        "ref": "0x" + hash_word(ref).hex(),
         "holdDeadline": hold_deadline,
         "deadline": deadline,
     }
-    return _typed_data((token, name, chain_id), "Hold", fields, message)
+    return typed_data(Domain(token, name, chain_id), "Hold", fields, message)
 
 
 # Readers
-
-
-def _numbers(answer: bytes) -> list[int]:
-    return [int.from_bytes(answer[at : at + 32], "big") for at in range(0, len(answer), 32)]
 
 
 class PointsToken:
@@ -308,12 +264,12 @@ class PointsToken:
 
     def lots_of(self, account: bytes, block: int | str = "latest") -> list[Lot]:
         """Live lots, earliest first."""
-        numbers = _numbers(self._call("lotsOf(address)", _address(account), block=block))
+        numbers = numbers_of(self._call("lotsOf(address)", address_word(account), block=block))
         return [Lot(epoch, amount) for epoch, amount in zip(numbers[2::2], numbers[3::2], strict=True)]
 
     def balance_of(self, account: bytes, block: int | str = "latest") -> int:
         """Live points."""
-        return self._number("balanceOf(address)", _address(account), block=block)
+        return self._number("balanceOf(address)", address_word(account), block=block)
 
     def total_supply(self, block: int | str = "latest") -> int:
         """Live points of all accounts."""
@@ -321,21 +277,23 @@ class PointsToken:
 
     def terms(self, block: int | str = "latest") -> Terms:
         """The programme's terms."""
-        length, validity, clawback, cap, transferable = _numbers(self._call("terms()", block=block))
+        length, validity, clawback, cap, transferable = numbers_of(self._call("terms()", block=block))
         return Terms(length, validity, clawback, cap, bool(transferable))
 
     def refundable_of(self, account: bytes, ref: bytes, block: int | str = "latest") -> int:
         """Points of a redemption that have not been refunded; zero when there is none."""
-        return self._number("refundableOf(address,bytes32)", _address(account), _hash(ref), block=block)
+        return self._number("refundableOf(address,bytes32)", address_word(account), hash_word(ref), block=block)
 
     def hold_of(self, account: bytes, ref: bytes, block: int | str = "latest") -> Hold | None:
         """The open hold under `ref`, if any."""
-        points, deadline = _numbers(self._call("holdOf(address,bytes32)", _address(account), _hash(ref), block=block))
+        points, deadline = numbers_of(
+            self._call("holdOf(address,bytes32)", address_word(account), hash_word(ref), block=block)
+        )
         return Hold(points, deadline) if deadline else None
 
     def is_ref_used(self, ref: bytes, block: int | str = "latest") -> bool:
         """Whether an issue or clawback ref or a batch id has been used."""
-        return bool(self._number("isRefUsed(bytes32)", _hash(ref), block=block))
+        return bool(self._number("isRefUsed(bytes32)", hash_word(ref), block=block))
 
     def current_epoch(self, block: int | str = "latest") -> int:
         """Epoch of the block."""
@@ -347,4 +305,4 @@ class PointsToken:
 
     def has_role(self, role: bytes, account: bytes, block: int | str = "latest") -> bool:
         """Whether `account` holds `role`."""
-        return bool(self._number("hasRole(bytes32,address)", _hash(role), _address(account), block=block))
+        return bool(self._number("hasRole(bytes32,address)", hash_word(role), address_word(account), block=block))

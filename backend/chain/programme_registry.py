@@ -5,7 +5,7 @@ from __future__ import annotations
 from eth_utils.address import to_checksum_address
 
 from backend.chain.client import ChainClient
-from backend.chain.points_token import selector
+from backend.chain.words import selector
 
 _REGISTER = selector("register(bytes32,address)")
 

@@ -9,42 +9,24 @@ from eth_abi.exceptions import DecodingError
 from eth_utils.address import to_checksum_address
 from eth_utils.crypto import keccak
 
-from backend.chain.artifacts import AbiItem, load_artifact
+from backend.chain.artifacts import AbiItem, all_artifacts
 from backend.chain.errors import ContractRevertedError
+from backend.chain.refusals import SENTENCES
 
 _STRING_ERROR = bytes.fromhex("08c379a0")
 _PANIC = bytes.fromhex("4e487b71")
 
-_SENTENCES = {
-    "AccessControlUnauthorizedAccount": "The account {account} has not been given the role this needs.",
-    "CaptureExceedsHold": "{requested} points were to be captured but only {held} are held.",
-    "ClawbackWindowClosed": "Points of epoch {epoch} can no longer be taken back: it is epoch {currentEpoch}.",
-    "ECDSAInvalidSignature": "The signature is not valid.",
-    "ERC20InsufficientAllowance": "The allowance is {allowance} points, {needed} are needed.",
-    "ERC20InsufficientBalance": "The balance is {balance} points, {needed} are needed.",
-    "ERC7818TransferredExpiredToken": "The points of epoch {epoch} have expired.",
-    "EmptyBatch": "The batch has no credits.",
-    "EnforcedPause": "The programme is paused; it goes on when the programme does.",
-    "EpochInFuture": "Epoch {epoch} has not begun: it is epoch {currentEpoch}.",
-    "EpochLimitReached": "The token has reached its last epoch; the programme must move to another token.",
-    "HoldExpired": "The hold ended at {deadline} (Unix seconds) and can no longer be captured.",
-    "HoldNotOpen": "There is no open hold under this reference.",
-    "HoldStillActive": "The hold runs until {deadline} (Unix seconds); only the programme can release it before.",
-    "InvalidAmount": "{amount} is not an amount of points that can be moved.",
-    "InvalidDeadline": "The deadline {deadline} (Unix seconds) is past or too far in the future.",
-    "InvalidSignature": "The signature is not the account's.",
-    "RedemptionMismatch": "There is no redemption under this reference with this account and these lots.",
-    "RefAlreadyUsed": "This reference has been used before.",
-    "RefundExceedsRedemption": "{requested} points were to be refunded but only {remaining} of the redemption remain.",
-    "SignatureExpired": "The signed order was valid until {deadline} (Unix seconds).",
-    "SupplyCapExceeded": "The programme's cap is {cap} points; there would be {increasedSupply}.",
-    "TransfersDisabled": "Points of this programme cannot be transferred between members.",
-}
+
+def refusal(name: str, **arguments: object) -> ContractRevertedError:
+    """The custom error `name`, as if the contract had answered it; arguments spelt as in its ABI."""
+    sentence = SENTENCES.get(name)
+    told = sentence.format(**arguments) if sentence else f"The contract refused: {name} {arguments}."
+    return ContractRevertedError(name, arguments, told)
 
 
 @cache
 def _errors_by_selector() -> dict[bytes, AbiItem]:
-    items = [*load_artifact("PointsToken").abi, *load_artifact("ProgrammeRegistry").abi]
+    items = [item for artifact in all_artifacts() for item in artifact.abi]
     return {keccak(text=item.signature())[:4]: item for item in items if item.type == "error"}
 
 
@@ -64,9 +46,7 @@ def decode_revert(data: bytes) -> ContractRevertedError:
         if item is not None:
             values = decode([part.canonical_type() for part in item.inputs], data[4:])
             arguments = {part.name: _plain(value) for part, value in zip(item.inputs, values, strict=True)}
-            sentence = _SENTENCES.get(item.name)
-            told = sentence.format(**arguments) if sentence else f"The contract refused: {item.name} {arguments}."
-            return ContractRevertedError(item.name, arguments, told)
+            return refusal(item.name, **arguments)
         if data[:4] == _STRING_ERROR:
             (text,) = decode(["string"], data[4:])
             return ContractRevertedError("Error", {"message": text}, f"The contract refused: {text}")

@@ -9,12 +9,15 @@ from typing import Final, Protocol, cast
 
 import httpx
 from eth_account import Account
+from eth_account.messages import encode_typed_data
 from eth_account.signers.local import LocalAccount
 from eth_account.types import TransactionDictType
+from eth_keys.exceptions import BadSignature
 from eth_utils.address import to_checksum_address
 from eth_utils.crypto import keccak
 
 from backend.chain.errors import ChainUnavailableError, SignerError, WrongChainError
+from backend.chain.typed_data import TypedData
 from backend.settings import Settings
 
 TransactionFields = Mapping[str, int | str]
@@ -47,6 +50,9 @@ class Signer(Protocol):
     def sign_transaction(self, transaction: TransactionFields) -> bytes:
         """The signed transaction, ready to send. Errors: `SignerError`, `ChainUnavailableError`."""
 
+    def sign_typed_data(self, typed: TypedData) -> bytes:
+        """The account's EIP-712 signature, 65 bytes. Errors: `SignerError`, `ChainUnavailableError`."""
+
 
 class LocalSigner:
     """Signs with a key in memory."""
@@ -64,9 +70,13 @@ class LocalSigner:
         """The signed transaction."""
         return bytes(self._account.sign_transaction(cast("TransactionDictType", dict(transaction))).raw_transaction)
 
+    def sign_typed_data(self, typed: TypedData) -> bytes:
+        """The account's EIP-712 signature."""
+        return bytes(self._account.sign_message(encode_typed_data(full_message=typed)).signature)
+
 
 class RemoteSigner:
-    """Asks a signing service (`eth_signTransaction` over JSON-RPC, as web3signer and clef offer it)."""
+    """Asks a signing service over JSON-RPC: `eth_signTransaction` and `eth_signTypedData_v4`."""
 
     def __init__(self, url: str, address: bytes, timeout_seconds: float = 10.0) -> None:
         self._url = url
@@ -82,7 +92,23 @@ class RemoteSigner:
         """The signed transaction, checked to be the one asked for and signed by this account."""
         fields = {key: hex(value) if isinstance(value, int) else value for key, value in transaction.items()}
         fields["from"] = to_checksum_address(self._address)
-        request = {"jsonrpc": "2.0", "id": 1, "method": "eth_signTransaction", "params": [fields]}
+        raw = self._ask("eth_signTransaction", fields)
+        self._check(raw, transaction)
+        return raw
+
+    def sign_typed_data(self, typed: TypedData) -> bytes:
+        """The account's EIP-712 signature, checked to be of this account."""
+        signature = self._ask("eth_signTypedData_v4", to_checksum_address(self._address), typed)
+        try:
+            signer = Account.recover_message(encode_typed_data(full_message=typed), signature=signature)
+        except (ValueError, BadSignature) as error:
+            raise SignerError("The remote signer did not answer with a signature.") from error
+        if signer.lower() != "0x" + self._address.hex():
+            raise SignerError("The remote signer signed with another key, or something else.")
+        return signature
+
+    def _ask(self, method: str, *params: object) -> bytes:
+        request = {"jsonrpc": "2.0", "id": 1, "method": method, "params": list(params)}
         try:
             answer = self._http.post(self._url, json=request).raise_for_status().json()
         except (httpx.HTTPError, ValueError) as error:
@@ -91,9 +117,7 @@ class RemoteSigner:
         text = result.get("raw") if isinstance(result, dict) else result
         if not isinstance(text, str):
             raise SignerError(f"The remote signer refused: {answer.get('error')}.")
-        raw = bytes.fromhex(text.removeprefix("0x"))
-        self._check(raw, transaction)
-        return raw
+        return bytes.fromhex(text.removeprefix("0x"))
 
     def _check(self, raw: bytes, transaction: TransactionFields) -> None:
         from eth_account.typed_transactions.typed_transaction import TypedTransaction  # noqa: PLC0415 - slow import

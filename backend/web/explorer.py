@@ -103,7 +103,11 @@ def _words(name: str) -> str:
 
 def _text(value: PayloadValue) -> str:
     if isinstance(value, list):
-        return ", ".join(f"{amount:,} of epoch {epoch}" for epoch, amount in value) or "none"
+        return ", ".join(f"{amount:,} of epoch {epoch}" for epoch, amount in cast("list[list[int]]", value)) or "none"
+    if isinstance(value, dict):
+        return "; ".join(f"{name.replace('_', ' ')} {_text(part)}" for name, part in value.items())
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     if isinstance(value, int):
         return f"{value:,}"
     if value == _ZERO:

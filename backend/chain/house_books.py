@@ -7,28 +7,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
 
 Pair = tuple[bytes, bytes]
 
 OPEN: Final = 0
 CLOSED: Final = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """Where a programme stands, as `IClearingHouse.standingOf` says it."""
-
-    open: int
-    due: int
-    paid: int
-    collateral: int
-    reserved: int
-    uncovered: int
-    uncovered_open: int
-    claims: int
-    in_default: bool
 
 
 class PairBook:

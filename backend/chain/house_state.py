@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from backend.chain.house_books import CLOSED, OPEN, Pair, PairBook, Standing
+from backend.chain.exchange_types import Standing
+from backend.chain.house_books import CLOSED, OPEN, Pair, PairBook
 
 MAX_DEBT: Final = 2**111 - 1
 """Most that one programme may owe another in a cycle."""

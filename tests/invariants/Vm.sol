@@ -6,6 +6,8 @@ interface Vm {
     function warp(uint256 timestamp) external;
     function prank(address sender) external;
     function expectRevert(bytes calldata data) external;
+    function addr(uint256 privateKey) external pure returns (address);
+    function sign(uint256 privateKey, bytes32 digest) external pure returns (uint8 v, bytes32 r, bytes32 s);
     function load(address target, bytes32 slot) external view returns (bytes32 word);
 }
 

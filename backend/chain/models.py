@@ -141,6 +141,15 @@ class Cursor(Base):
     """Tokens whose logs the projection holds; one that is missing is indexed from its deployment on."""
 
 
+HOUSE_LOGS = (
+    "name IN ('ProgrammeJoined', 'CollateralDeposited', 'CollateralWithdrawn', 'CreditLineChanged', 'CycleClosed',"
+    " 'PositionAdvised', 'CycleReadvised', 'DebtPaid', 'CollateralEnforced', 'CycleSettled', 'DefaultDeclared',"
+    " 'LossAllocated', 'ClaimPaid', 'DefaultEnded', 'CycleDisputed')"
+    " OR (name = 'ReservationEnded' AND payload @> '{\"paid\": true}')"
+)
+"""Logs of a clearing house that do not come with every swap; an index holds them apart."""
+
+
 class TokenEvent(Base):
     """A log other than Transfer of a points token, the exchange or the clearing house, by what it is about.
 
@@ -154,6 +163,8 @@ class TokenEvent(Base):
         Index("ix_token_events_ref", "token", "ref"),
         Index("ix_token_events_account", "token", "account"),
         Index("ix_token_events_pending", "chain_id", "block_number", postgresql_where=text("name = 'SwapPending'")),
+        Index("ix_token_events_house", "token", "block_number", "log_index", postgresql_where=text(HOUSE_LOGS)),
+        Index("ix_token_events_reserved", "token", "ref", postgresql_where=text("name = 'DebtReserved'")),
     )
 
     id: Mapped[RowId]

@@ -10,6 +10,13 @@ down_revision = "0002_operation_notifications"
 branch_labels = None
 depends_on = None
 
+_HOUSE_LOGS = (
+    "name IN ('ProgrammeJoined', 'CollateralDeposited', 'CollateralWithdrawn', 'CreditLineChanged', 'CycleClosed',"
+    " 'PositionAdvised', 'CycleReadvised', 'DebtPaid', 'CollateralEnforced', 'CycleSettled', 'DefaultDeclared',"
+    " 'LossAllocated', 'ClaimPaid', 'DefaultEnded', 'CycleDisputed')"
+    " OR (name = 'ReservationEnded' AND payload @> '{\"paid\": true}')"
+)
+
 
 def upgrade() -> None:
     """Applies the change."""
@@ -313,6 +320,20 @@ def upgrade() -> None:
         unique=False,
         postgresql_where=sa.text("name = 'SwapPending'"),
     )
+    op.create_index(
+        "ix_token_events_house",
+        "token_events",
+        ["token", "block_number", "log_index"],
+        unique=False,
+        postgresql_where=sa.text(_HOUSE_LOGS),
+    )
+    op.create_index(
+        "ix_token_events_reserved",
+        "token_events",
+        ["token", "ref"],
+        unique=False,
+        postgresql_where=sa.text("name = 'DebtReserved'"),
+    )
     op.add_column("api_keys", sa.Column("role", sa.String(length=12), nullable=True))
     op.execute("UPDATE api_keys SET role = CASE WHEN programme_id IS NULL THEN 'operator' ELSE 'programme' END")
     op.alter_column("api_keys", "role", nullable=False)
@@ -328,6 +349,8 @@ def downgrade() -> None:
     op.drop_column("programmes", "quoter")
     op.drop_column("programmes", "treasurer")
     op.drop_column("api_keys", "role")
+    op.drop_index("ix_token_events_reserved", table_name="token_events")
+    op.drop_index("ix_token_events_house", table_name="token_events")
     op.drop_index(
         "ix_token_events_pending", table_name="token_events", postgresql_where=sa.text("name = 'SwapPending'")
     )

@@ -1,4 +1,4 @@
-"""Deploys the registry and the programmes' tokens, grants their roles, and writes the manifest as it goes.
+"""Deploys registry, tokens, clearing house and exchange, grants their roles, and writes the manifest as it goes.
 
 Running it again with the same manifest continues where it stopped. It sends a handful of transactions by itself, one
 at a time: it is the administrator's act, not the service's, and needs no database.
@@ -6,38 +6,43 @@ at a time: it is the administrator's act, not the service's, and needs no databa
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import structlog
 from eth_abi.abi import encode
 from eth_utils.address import to_checksum_address
 from eth_utils.crypto import keccak
 
-from backend.chain import points_token, programme_registry
+from backend.chain import points_exchange, programme_registry
+from backend.chain.administering import Administrator
 from backend.chain.artifacts import load_artifact
-from backend.chain.client import ChainClient, Json
-from backend.chain.errors import (
-    AlreadyKnownError,
-    ChainError,
-    ChainUnavailableError,
-    ExecutionRevertedError,
-    ManifestError,
+from backend.chain.clearing_house import TREASURER_ROLE
+from backend.chain.client import ChainClient
+from backend.chain.errors import ExecutionRevertedError, ManifestError
+from backend.chain.manifest import (
+    ClearingEntry,
+    CurrencyEntry,
+    ExchangeEntry,
+    Manifest,
+    ProgrammeEntry,
+    RegistryEntry,
+    TermsEntry,
 )
-from backend.chain.manifest import Manifest, ProgrammeEntry, RegistryEntry, TermsEntry
-from backend.chain.reverts import revert_from_text
-from backend.chain.signers import Signer, transaction_hash
+from backend.chain.settlement_currency import SettlementCurrency
+from backend.chain.signers import LOCAL_CHAIN_IDS, Signer
+from backend.chain.words import selector
 
-log = structlog.get_logger(__name__)
-_GAS_CAP = 16_777_216
-"""EIP-7825: no transaction may ask for more."""
+_NEEDED_BY_THE_EXCHANGE = {
+    "registry": selector("stateOf(bytes32)"),
+    "token": selector("crosschainRestoreLots(address,(uint256,uint256)[])"),
+}
+"""Functions that contracts deployed before there was an exchange do not have."""
 
 
 @dataclass(frozen=True)
 class ProgrammePlan:
-    """A token to deploy. Accounts are 20 bytes."""
+    """A token to deploy. Accounts are 20 bytes; treasurer and quoter are the issuer unless given."""
 
     slug: str
     name: str
@@ -45,6 +50,23 @@ class ProgrammePlan:
     terms: TermsEntry
     issuer: bytes
     custodian: bytes
+    treasurer: bytes | None = None
+    quoter: bytes | None = None
+
+
+@dataclass(frozen=True)
+class ExchangePlan:
+    """Exchange and clearing house to deploy; accounts are 20 bytes.
+
+    Without a `currency` (an ERC-20) a local chain gets a test dollar, which anyone can mint.
+    """
+
+    keeper: bytes
+    currency: bytes | None = None
+    currency_code: str = "USD"
+    cycle_seconds: int = 30 * 86_400
+    payment_seconds: int = 7 * 86_400
+    notice_period_seconds: int = 48 * 3_600
 
 
 @dataclass
@@ -55,28 +77,36 @@ class Deployer:
     signer: Signer
     admin_delay_seconds: int = 0
     receipt_timeout_seconds: float = 120.0
-    _sender: str = field(init=False)
+    _admin: Administrator = field(init=False)
 
     def __post_init__(self) -> None:
-        self._sender = to_checksum_address(self.signer.address)
+        self._admin = Administrator(self.client, self.signer, self.receipt_timeout_seconds)
 
-    def deploy(self, plans: Sequence[ProgrammePlan], manifest_path: Path) -> Manifest:
+    def deploy(
+        self, plans: Sequence[ProgrammePlan], manifest_path: Path, exchange: ExchangePlan | None = None
+    ) -> Manifest:
         """Deploys what the manifest does not have yet and answers the whole manifest.
 
         Errors: `WrongChainError` and `ManifestError` when the manifest there is of another chain or its contracts are
         not what it says; `ContractRevertedError`; `ChainUnavailableError`.
         """
         manifest = self._start(manifest_path)
-        if manifest.registry is None:
-            manifest = manifest.model_copy(update={"registry": self._deploy_registry()})
-            manifest.save(manifest_path)
+        registry = manifest.registry
+        if registry is None:
+            registry = self._deploy_registry()
+            manifest = _saved(manifest, manifest_path, registry=registry)
+        if exchange is not None and manifest.clearing is None:
+            self._check_ready_for_exchange(manifest)
+            manifest = _saved(manifest, manifest_path, clearing=self._deploy_clearing(registry, exchange))
+        if exchange is not None and manifest.clearing is not None and manifest.exchange is None:
+            entry = self._deploy_exchange(registry, manifest.clearing, exchange.notice_period_seconds)
+            manifest = _saved(manifest, manifest_path, exchange=entry)
         known = {entry.slug for entry in manifest.programmes}
         for plan in plans:
             if plan.slug not in known:
-                entry = self._deploy_token(plan)
-                manifest = manifest.model_copy(update={"programmes": (*manifest.programmes, entry)})
-                manifest.save(manifest_path)
-            self._finish(manifest, manifest.programme(plan.slug))
+                manifest = _saved(manifest, manifest_path, programmes=(*manifest.programmes, self._deploy_token(plan)))
+            self._finish(registry, manifest.programme(plan.slug))
+        self._connect_exchange(manifest)
         return manifest
 
     def _start(self, path: Path) -> Manifest:
@@ -90,10 +120,13 @@ class Deployer:
         return manifest
 
     def _deploy_registry(self) -> RegistryEntry:
-        arguments = encode(["address", "uint48"], [self._sender, self.admin_delay_seconds])
-        address, block = self._create("ProgrammeRegistry", arguments)
-        code_hash = "0x" + keccak(self.client.code(address)).hex()
-        return RegistryEntry(address=address, code_hash=code_hash, block=block, admin=self._sender)
+        arguments = encode(["address", "uint48"], [self._admin.address, self.admin_delay_seconds])
+        made = self._admin.create("ProgrammeRegistry", arguments)
+        return RegistryEntry(
+            address=made.address, code_hash=made.code_hash, block=made.block, admin=self._admin.address
+        )
+
+    # Programmes
 
     def _deploy_token(self, plan: ProgrammePlan) -> ProgrammeEntry:
         terms = plan.terms
@@ -105,98 +138,116 @@ class Deployer:
             terms.transferable,
         )
         types = ["string", "string", "(uint48,uint16,uint16,uint48,bool)", "address", "uint48"]
-        arguments = encode(types, [plan.name, plan.symbol, values, self._sender, self.admin_delay_seconds])
-        address, block = self._create("PointsToken", arguments)
+        arguments = encode(types, [plan.name, plan.symbol, values, self._admin.address, self.admin_delay_seconds])
+        made = self._admin.create("PointsToken", arguments)
         return ProgrammeEntry(
             slug=plan.slug,
             name=plan.name,
             symbol=plan.symbol,
-            token=address,
-            code_hash="0x" + keccak(self.client.code(address)).hex(),
-            block=block,
+            token=made.address,
+            code_hash=made.code_hash,
+            block=made.block,
             terms=terms,
             issuer=to_checksum_address(plan.issuer),
             custodian=to_checksum_address(plan.custodian),
-            admin=self._sender,
+            treasurer=to_checksum_address(plan.treasurer or plan.issuer),
+            quoter=to_checksum_address(plan.quoter or plan.issuer),
+            admin=self._admin.address,
         )
 
-    def _finish(self, manifest: Manifest, entry: ProgrammeEntry) -> None:
+    def _finish(self, registry: RegistryEntry, entry: ProgrammeEntry) -> None:
         """Grants the roles and registers the token, whatever of it is not done yet."""
-        token = points_token.PointsToken(self.client, entry.token_bytes)
         holders = (("ISSUER_ROLE", entry.issuer), ("CUSTODIAN_ROLE", entry.custodian), ("PAUSER_ROLE", entry.admin))
-        for name, holder in holders:
-            role, account = token.role(name), bytes.fromhex(holder[2:])
-            if not token.has_role(role, account):
-                self._send(entry.token, points_token.encode_grant_role(role, account))
-        if manifest.registry is None:
-            raise ManifestError("The manifest has programmes but no registry.")
-        registry = programme_registry.ProgrammeRegistry(self.client, bytes.fromhex(manifest.registry.address[2:]))
-        self._grant_registrar(registry)
-        if registry.token_of(entry.slug) is None:
-            self._send(manifest.registry.address, programme_registry.encode_register(entry.slug, entry.token_bytes))
+        for role, holder in holders:
+            self._admin.grant(entry.token_bytes, role, bytes.fromhex(holder[2:]))
+        address = bytes.fromhex(registry.address[2:])
+        self._admin.grant(address, "REGISTRAR_ROLE", self.signer.address)
+        if programme_registry.ProgrammeRegistry(self.client, address).token_of(entry.slug) is None:
+            self._admin.send(registry.address, programme_registry.encode_register(entry.slug, entry.token_bytes))
 
-    def _grant_registrar(self, registry: programme_registry.ProgrammeRegistry) -> None:
-        roles = points_token.PointsToken(self.client, registry.address)  # Same AccessControl functions.
-        role = roles.role("REGISTRAR_ROLE")
-        if not roles.has_role(role, self.signer.address):
-            data = points_token.encode_grant_role(role, self.signer.address)
-            self._send(to_checksum_address(registry.address), data)
+    # Exchange and clearing
 
-    def _create(self, contract: str, arguments: bytes) -> tuple[str, int]:
-        code = bytes.fromhex(load_artifact(contract).bytecode.removeprefix("0x"))
-        receipt = self._send(None, code + arguments)
-        address = receipt["contractAddress"]
-        if not isinstance(address, str):
-            raise ManifestError(f"{contract} was deployed but the receipt names no address.")
-        log.info("contract_deployed", contract=contract, address=address)
-        return to_checksum_address(address), int(str(receipt["blockNumber"]), 16)
+    def _check_ready_for_exchange(self, manifest: Manifest) -> None:
+        """Refuses an exchange between contracts that could not give a burnt swap back."""
+        contracts = [(entry.token, "token") for entry in manifest.programmes]
+        contracts += [(manifest.registry.address, "registry")] if manifest.registry else []
+        for address, kind in contracts:
+            if _NEEDED_BY_THE_EXCHANGE[kind] not in self.client.code(address):
+                raise ManifestError(
+                    f"The {kind} at {address} was deployed before there was an exchange and cannot take part in one:"
+                    " deploy anew, with another manifest."
+                )
 
-    def _send(self, to: str | None, data: bytes) -> dict[str, Json]:
-        """Sends one transaction and waits for its receipt."""
-        call: dict[str, Json] = {"from": self._sender, "data": "0x" + data.hex()}
-        if to is not None:
-            call["to"] = to
-        try:
-            gas = int(str(self.client.call("eth_estimateGas", call)), 16)
-        except ExecutionRevertedError as error:
-            raise revert_from_text(error.data) from error
-        base_fee = int(self.client.block("latest").get("baseFeePerGas", "0x0"), 16)
-        tip = int(str(self.client.call("eth_maxPriorityFeePerGas")), 16)
-        fields: dict[str, int | str] = {
-            "type": 2,
-            "chainId": self.client.chain_id(),
-            "nonce": self.client.transaction_count(self._sender, "pending"),
-            "value": 0,
-            "data": "0x" + data.hex(),
-            "gas": min(gas + gas // 10, _GAS_CAP),
-            "maxFeePerGas": 2 * base_fee + tip,
-            "maxPriorityFeePerGas": tip,
-        }
-        raw = self.signer.sign_transaction(fields if to is None else {**fields, "to": to})
-        refusal = self.client.send_raw(raw)
-        if refusal is not None and not isinstance(refusal, AlreadyKnownError):
-            raise refusal
-        return self._await_receipt("0x" + transaction_hash(raw).hex())
-
-    def _await_receipt(self, hash_text: str) -> dict[str, Json]:
-        deadline = time.monotonic() + self.receipt_timeout_seconds
-        while time.monotonic() < deadline:
-            receipt = self.client.call("eth_getTransactionReceipt", hash_text)
-            if isinstance(receipt, dict):
-                if receipt["status"] != "0x1":
-                    raise ChainError(f"The transaction {hash_text} failed.")
-                return receipt
-            time.sleep(0.05)
-        raise ChainUnavailableError(
-            f"The transaction {hash_text} was not mined in {self.receipt_timeout_seconds:.0f} s."
+    def _deploy_clearing(self, registry: RegistryEntry, plan: ExchangePlan) -> ClearingEntry:
+        currency = self._currency(plan)
+        types = ["address", "address", "uint256", "uint256", "address", "uint48"]
+        lengths = (plan.cycle_seconds, plan.payment_seconds)
+        values = [registry.address, currency.address, *lengths, self._admin.address, self.admin_delay_seconds]
+        made = self._admin.create("ClearingHouse", encode(types, values))
+        return ClearingEntry(
+            address=made.address,
+            code_hash=made.code_hash,
+            block=made.block,
+            admin=self._admin.address,
+            currency=currency,
+            cycle_seconds=plan.cycle_seconds,
+            payment_seconds=plan.payment_seconds,
+            keeper=to_checksum_address(plan.keeper),
         )
+
+    def _currency(self, plan: ExchangePlan) -> CurrencyEntry:
+        address = plan.currency
+        if address is None:
+            if self.client.chain_id() not in LOCAL_CHAIN_IDS:
+                raise ManifestError("Only a local chain has a test dollar: name the settlement currency, an ERC-20.")
+            address = self._admin.create("TestDollar").address_bytes
+        text = to_checksum_address(address)
+        currency = SettlementCurrency(self.client, address)
+        try:
+            symbol, decimals = currency.symbol(), currency.decimals()
+        except (ValueError, ExecutionRevertedError) as error:
+            raise ManifestError(f"The settlement currency at {text} is no ERC-20 with symbol and decimals.") from error
+        return CurrencyEntry(address=text, symbol=symbol, decimals=decimals, code=plan.currency_code)
+
+    def _deploy_exchange(self, registry: RegistryEntry, clearing: ClearingEntry, notice: int) -> ExchangeEntry:
+        types = ["address", "address", "uint256", "address", "uint48"]
+        values = [registry.address, clearing.address, notice, self._admin.address, self.admin_delay_seconds]
+        made = self._admin.create("PointsExchange", encode(types, values))
+        return ExchangeEntry(
+            address=made.address,
+            code_hash=made.code_hash,
+            block=made.block,
+            admin=self._admin.address,
+            notice_period_seconds=notice,
+        )
+
+    def _connect_exchange(self, manifest: Manifest) -> None:
+        """Grants what exchange and partners need, whatever of it is not done yet."""
+        exchange, clearing = manifest.exchange, manifest.clearing
+        if exchange is None or clearing is None:
+            return
+        self._admin.grant(exchange.address_bytes, "PAUSER_ROLE", self.signer.address)
+        self._admin.grant(clearing.address_bytes, "EXCHANGE_ROLE", exchange.address_bytes)
+        for entry in manifest.programmes:
+            treasurer, quoter = bytes.fromhex(entry.treasurer[2:]), bytes.fromhex(entry.quoter[2:])
+            self._admin.grant(entry.token_bytes, "EXCHANGE_ROLE", exchange.address_bytes)
+            self._admin.grant(entry.token_bytes, points_exchange.LANE_ROLE, treasurer)
+            self._admin.grant(entry.token_bytes, TREASURER_ROLE, treasurer)
+            self._admin.grant(entry.token_bytes, points_exchange.QUOTER_ROLE, quoter)
+
+
+def _saved(manifest: Manifest, path: Path, **update: object) -> Manifest:
+    """The manifest with these parts, on disk too."""
+    changed = manifest.model_copy(update=update)
+    changed.save(path)
+    return changed
 
 
 def verify_code(client: ChainClient, manifest: Manifest) -> None:
     """Checks that the manifest's addresses hold the code it says. Errors: `ManifestError`."""
-    entries: list[RegistryEntry | ProgrammeEntry] = [*manifest.programmes]
-    entries += [manifest.registry] if manifest.registry else []
-    for entry in entries:
-        address = entry.address if isinstance(entry, RegistryEntry) else entry.token
-        if "0x" + keccak(client.code(address)).hex() != entry.code_hash:
+    wanted = {entry.token: entry.code_hash for entry in manifest.programmes}
+    houses = (manifest.registry, manifest.clearing, manifest.exchange)
+    wanted |= {entry.address: entry.code_hash for entry in houses if entry is not None}
+    for address, code_hash in wanted.items():
+        if "0x" + keccak(client.code(address)).hex() != code_hash:
             raise ManifestError(f"The code at {address} is not the one in the manifest.")

@@ -76,8 +76,10 @@ class ProgrammeEntry(_Model):
     terms: TermsEntry
     issuer: AddressText
     custodian: AddressText
-    treasurer: AddressText = Field(description="Agrees to lanes and handles the programme's money; default: the issuer")
-    quoter: AddressText = Field(description="Signs transfer bonuses; default: the issuer")
+    treasurer: AddressText = Field(
+        default="", description="Agrees to lanes and handles the programme's money; default: the issuer"
+    )
+    quoter: AddressText = Field(default="", description="Signs transfer bonuses; default: the issuer")
     admin: AddressText
 
     @model_validator(mode="before")

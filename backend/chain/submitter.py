@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import structlog
-from sqlalchemy import ColumnElement, and_, func, not_, select
+from sqlalchemy import ColumnElement, and_, func, not_, or_, select
 from sqlalchemy.orm import Session, sessionmaker
 
 from backend.chain.client import ChainClient
@@ -236,7 +236,7 @@ def _refuse(session: Session, row: OutboxTransaction, operation: Operation | Non
 
 
 def _may_still_change(session: Session, row: OutboxTransaction, verdict: Verdict) -> bool:
-    """Whether something asked for earlier on the same contract may still change the answer.
+    """Whether something asked for earlier, of the same contract or by the same signer, may still change the answer.
 
     What counts as earlier and done must be what the revert was seen with: the indexed block is read after the rows, and
     must be the same still.
@@ -248,7 +248,7 @@ def _may_still_change(session: Session, row: OutboxTransaction, verdict: Verdict
         .outerjoin(Operation, Operation.id == OutboxTransaction.operation_id)
         .where(
             OutboxTransaction.chain_id == row.chain_id,
-            OutboxTransaction.target == row.target,
+            or_(OutboxTransaction.target == row.target, OutboxTransaction.signer == row.signer),
             OutboxTransaction.state.in_(("queued", "sent")),
             OutboxTransaction.id < row.id,
             not_(func.coalesce(stuck, False)),
@@ -287,9 +287,11 @@ def _note(operation: Operation | None, code: str, detail: str, state: str | None
 def build_submitters(
     settings: Settings, sessions: sessionmaker[Session], client: ChainClient, manifest: Manifest
 ) -> list[Submitter]:
-    """A submitter for each account that the manifest's programmes send with. Errors: `SignerError`."""
+    """A submitter for each account that the manifest's programmes send with, and the keeper. Errors: `SignerError`."""
     source = signers_from_settings(settings, manifest.chain_id)
     accounts = {entry.issuer for entry in manifest.programmes} | {entry.custodian for entry in manifest.programmes}
+    if manifest.clearing is not None:
+        accounts |= {entry.treasurer for entry in manifest.programmes} | {manifest.clearing.keeper}
     config = SubmitterConfig(
         fees=FeePolicy(cap=settings.max_fee_per_gas_gwei * 10**9), replace_after_blocks=settings.replace_after_blocks
     )

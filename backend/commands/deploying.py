@@ -10,6 +10,8 @@ from eth_utils.address import is_address, to_checksum_address
 
 from backend.chain.client import ChainClient
 from backend.chain.deploy import Deployer
+from backend.chain.manifest import Manifest
+from backend.chain.signers import DevSigners
 from backend.commands.common import CommandError, EnvFile, load_chain_settings, notes, output, signer_source
 from backend.stack.programmes_file import ProgrammesFile, plans
 
@@ -26,9 +28,9 @@ def deploy(
     ] = 86_400,
     env_file: EnvFile = None,
 ) -> None:
-    """Deploy the registry and the programmes' tokens, and write the manifest. Going on after a stop is safe."""
+    """Deploy registry, tokens, exchange and clearing house, and write the manifest. Going on after a stop is safe."""
     settings = load_chain_settings(env_file)
-    drafts = ProgrammesFile.load(programmes).programme
+    wanted = ProgrammesFile.load(programmes)
     client = ChainClient(settings.rpc_urls)
     source = signer_source(settings, client.chain_id())
     accounts = list(source.addresses())
@@ -39,7 +41,27 @@ def deploy(
     admin_account = bytes.fromhex(admin[2:]) if admin else accounts[0]
     others = [account for account in accounts if account != admin_account]
     deployer = Deployer(client, source.signer(admin_account), admin_delay_seconds=admin_delay_seconds)
-    manifest = deployer.deploy(plans(drafts, others), settings.manifest_path)
-    for entry in manifest.programmes:
-        output.print(f"{entry.slug}: token {entry.token}, issuer {entry.issuer}, custodian {entry.custodian}")
+    manifest = deployer.deploy(
+        plans(wanted.programme, others),
+        settings.manifest_path,
+        wanted.clearing.plan(others[-1] if isinstance(source, DevSigners) else None) if wanted.clearing else None,
+    )
+    show_deployment(manifest)
     notes.print(f"Admin is {to_checksum_address(admin_account)}; the manifest is {settings.manifest_path}.")
+
+
+def show_deployment(manifest: Manifest) -> None:
+    """Print what is deployed where, and who acts for whom."""
+    for entry in manifest.programmes:
+        output.print(
+            f"{entry.slug}: token {entry.token}, issuer {entry.issuer}, custodian {entry.custodian},"
+            f" treasurer {entry.treasurer}, quoter {entry.quoter}"
+        )
+    if manifest.exchange is not None:
+        output.print(f"exchange: {manifest.exchange.address}")
+    if manifest.clearing is not None:
+        currency = manifest.clearing.currency
+        output.print(
+            f"clearing house: {manifest.clearing.address}, keeper {manifest.clearing.keeper},"
+            f" currency {currency.symbol} ({currency.code}) {currency.address}"
+        )

@@ -11,7 +11,7 @@ import typer
 
 from backend.commands.common import LOCAL_STATE, notes, output
 from backend.stack.local import LocalStack, StackOptions
-from backend.stack.programmes_file import ProgrammeDraft, ProgrammesFile
+from backend.stack.programmes_file import ClearingDraft, ProgrammeDraft, ProgrammesFile
 from backend.stack.state import StateFolder
 
 BLOCK_SECONDS = 5
@@ -31,8 +31,14 @@ def up(
 
     What it holds is kept for the next time. Other commands find it by themselves when run in the same folder.
     """
-    drafts = ProgrammesFile.load(programmes).programme if programmes else (EXAMPLE_PROGRAMME,)
-    options = StackOptions(programmes=drafts, api_port=port, chain_port=chain_port, block_seconds=BLOCK_SECONDS)
+    wanted = ProgrammesFile.load(programmes) if programmes else ProgrammesFile(programme=(EXAMPLE_PROGRAMME,))
+    options = StackOptions(
+        programmes=wanted.programme,
+        clearing=wanted.clearing or ClearingDraft(),
+        api_port=port,
+        chain_port=chain_port,
+        block_seconds=BLOCK_SECONDS,
+    )
     stack = LocalStack(StateFolder(state), options, lambda text: notes.print(f"[dim]{text}[/dim]"))
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

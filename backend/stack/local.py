@@ -15,11 +15,13 @@ from sqlalchemy.orm import Session
 
 from backend.auth.models import ApiKey
 from backend.auth.service import create_key, hash_secret
+from backend.chain.administering import Administrator
 from backend.chain.client import ChainClient
 from backend.chain.deploy import Deployer
 from backend.chain.errors import ManifestError, WrongChainError
 from backend.chain.manifest import Manifest
 from backend.chain.models import Block
+from backend.chain.settlement_currency import SettlementCurrency, encode_mint_test_dollars
 from backend.chain.signers import DevSigners
 from backend.database import make_engine, make_sessions, transaction
 from backend.migrations.run import upgrade
@@ -28,12 +30,14 @@ from backend.stack.anvil import anvil_command, chain_answers, find_anvil, keep_f
 from backend.stack.errors import ChainLostError
 from backend.stack.postgres import EmbeddedPostgres, stop_leftover
 from backend.stack.processes import ProcessTable
-from backend.stack.programmes_file import ProgrammeDraft, plans
+from backend.stack.programmes_file import ClearingDraft, ProgrammeDraft, plans
 from backend.stack.state import StateFolder, write_private
 from backend.stack.waiting import claim_port, free_port
 
 WORKERS = ("intake,batch", "submit,index")
 """Roles of each worker process: two, for the two cores of a small machine."""
+PURSE_TEST_DOLLARS = 1_000_000
+"""What a treasurer of a local stack gets, when its purse is empty at the start."""
 SAMPLE_LINKS = "sample-links.json"
 """File in the state folder whose member links the start page shows."""
 
@@ -45,6 +49,8 @@ class StackOptions:
     """How a local stack differs from another."""
 
     programmes: Sequence[ProgrammeDraft]
+    clearing: ClearingDraft | None = ClearingDraft()  # noqa: RUF009 - frozen
+    """Exchange and clearing house; None: neither."""
     api_port: int = 8000
     """0 picks a free one."""
     chain_port: int = 0
@@ -133,9 +139,16 @@ class LocalStack:
         try:
             signers = DevSigners(client.chain_id())
             admin, *others = signers.addresses()
-            return Deployer(client, signers.signer(admin)).deploy(
-                plans(self.options.programmes, others), self.folder.manifest
+            clearing = self.options.clearing
+            # The last account has no part in any programme: four pairs come before it.
+            manifest = Deployer(client, signers.signer(admin)).deploy(
+                plans(self.options.programmes, others),
+                self.folder.manifest,
+                clearing.plan(others[-1]) if clearing else None,
             )
+            if clearing is not None and clearing.currency is None:
+                _fill_purses(Administrator(client, signers.signer(admin)), manifest)
+            return manifest
         except (WrongChainError, ManifestError) as error:
             raise ChainLostError(self.folder.root) from error
         finally:
@@ -201,6 +214,18 @@ class LocalStack:
             waiting.append((process, f"http://127.0.0.1:{port}/health"))
         for process, url in waiting:
             self._processes.await_ready(process, partial(_answers, url))
+
+
+def _fill_purses(administrator: Administrator, manifest: Manifest) -> None:
+    """Give test dollars to treasurers that have none: a local stack's brands have play money to post and pay with."""
+    if manifest.clearing is None:
+        return
+    currency = SettlementCurrency(administrator.client, manifest.clearing.currency.address_bytes)
+    for treasurer in sorted({entry.treasurer for entry in manifest.programmes}):
+        account = bytes.fromhex(treasurer[2:])
+        if not currency.balance_of(account):
+            amount = PURSE_TEST_DOLLARS * 10**manifest.clearing.currency.decimals
+            administrator.send(manifest.clearing.currency.address, encode_mint_test_dollars(account, amount))
 
 
 def _answers(url: str) -> bool:

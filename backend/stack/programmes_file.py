@@ -8,12 +8,13 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from backend.chain.deploy import ProgrammePlan
+from backend.chain.deploy import ExchangePlan, ProgrammePlan
 from backend.chain.manifest import AddressText, TermsEntry
 from backend.programmes.service import ProgrammeProfile
 from backend.stack.errors import StackError
 
 DAY_SECONDS = 86_400
+HOUR_SECONDS = 3_600
 
 
 class ProgrammesFileError(StackError):
@@ -36,10 +37,12 @@ class ProgrammeDraft(BaseModel):
     epoch_length_days: int = Field(default=30, ge=1)
     validity_epochs: int = Field(default=12, ge=0, le=29)
     clawback_epochs: int = Field(default=2, ge=0)
-    supply_cap_points: int = Field(default=10**12, gt=0, lt=1 << 48)
+    supply_cap_points: int = Field(default=10**12, ge=0, lt=1 << 48)
     transferable: bool = True
     issuer: AddressText | None = None
     custodian: AddressText | None = None
+    treasurer: AddressText | None = None
+    quoter: AddressText | None = None
     currency: str = Field(default="USD", pattern=r"^[A-Z]{3}$")
     colour: str = Field(default="#2f5d50", pattern=r"^#[0-9a-fA-F]{6}$")
     earn_points: int = Field(default=1, ge=0)
@@ -70,9 +73,43 @@ class ProgrammeDraft(BaseModel):
             name=self.name,
             symbol=self.symbol,
             terms=terms,
-            issuer=bytes.fromhex(self.issuer[2:]) if self.issuer else issuer,
-            custodian=bytes.fromhex(self.custodian[2:]) if self.custodian else custodian,
+            issuer=_account(self.issuer) or issuer,
+            custodian=_account(self.custodian) or custodian,
+            treasurer=_account(self.treasurer),
+            quoter=_account(self.quoter),
         )
+
+
+class ClearingDraft(BaseModel):
+    """`[clearing]`: with it the deployment has an exchange. Nothing but the keeper can be changed once deployed."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    currency: AddressText | None = None
+    """An ERC-20; a local chain gets a test dollar when there is none."""
+    currency_code: str = Field(default="USD", pattern=r"^[A-Z]{3}$")
+    cycle_days: int = Field(default=30, ge=1, le=366)
+    payment_days: int = Field(default=7, ge=1, le=366)
+    notice_hours: int = Field(default=48, ge=0, le=24 * 366)
+    keeper: AddressText | None = None
+
+    def plan(self, keeper: bytes | None) -> ExchangePlan:
+        """What goes on chain; the keeper is that of the file, or else this one. Raises StackError without either."""
+        account = _account(self.keeper) or keeper
+        if account is None:
+            raise StackError("The clearing needs a keeper in the programmes file.")
+        return ExchangePlan(
+            keeper=account,
+            currency=_account(self.currency),
+            currency_code=self.currency_code,
+            cycle_seconds=self.cycle_days * DAY_SECONDS,
+            payment_seconds=self.payment_days * DAY_SECONDS,
+            notice_period_seconds=self.notice_hours * HOUR_SECONDS,
+        )
+
+
+def _account(address: str | None) -> bytes | None:
+    return bytes.fromhex(address[2:]) if address else None
 
 
 class ProgrammesFile(BaseModel):
@@ -81,6 +118,7 @@ class ProgrammesFile(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     programme: tuple[ProgrammeDraft, ...] = Field(min_length=1)
+    clearing: ClearingDraft | None = None
 
     @classmethod
     def load(cls, path: Path) -> ProgrammesFile:

@@ -20,7 +20,7 @@ from typing import cast
 import pytest
 
 from backend.chain.client import ChainClient, Json
-from backend.chain.deploy import Deployer, ProgrammePlan
+from backend.chain.deploy import Deployer, ExchangePlan, ProgrammePlan
 from backend.chain.manifest import Manifest, TermsEntry
 from backend.chain.signers import DevSigners
 from backend.stack.anvil import find_anvil
@@ -187,12 +187,27 @@ def plan(slug: str, signers: DevSigners, terms: TermsEntry = TERMS) -> Programme
     return ProgrammePlan(slug=slug, name=name, symbol=slug[:4].upper(), terms=terms, issuer=issuer, custodian=custodian)
 
 
-def deploy(chain: Anvil, folder: Path, slugs: Sequence[str] = ("grocer",), terms: TermsEntry = TERMS) -> Deployment:
-    """Deploys a registry and a token per slug."""
+def exchange_plan(signers: DevSigners) -> ExchangePlan:
+    """An exchange with test dollars, cycles of a week and notice of an hour; the last account is the keeper."""
+    return ExchangePlan(
+        keeper=signers.addresses()[-1], cycle_seconds=7 * DAY, payment_seconds=2 * DAY, notice_period_seconds=3_600
+    )
+
+
+def deploy(
+    chain: Anvil,
+    folder: Path,
+    slugs: Sequence[str] = ("grocer",),
+    terms: TermsEntry = TERMS,
+    *,
+    with_exchange: bool = False,
+) -> Deployment:
+    """Deploys a registry and a token per slug; exchange and clearing house only when asked."""
     signers = DevSigners(chain.client.chain_id())
     path = folder / "manifest.json"
     deployer = Deployer(chain.client, signers.signer(signers.addresses()[0]))
-    manifest = deployer.deploy([plan(slug, signers, terms) for slug in slugs], path)
+    exchange = exchange_plan(signers) if with_exchange else None
+    manifest = deployer.deploy([plan(slug, signers, terms) for slug in slugs], path, exchange)
     return Deployment(chain, manifest, path, signers)
 
 
@@ -207,3 +222,9 @@ def anvil() -> Iterator[Anvil]:
 def deployment(anvil: Anvil, tmp_path: Path) -> Deployment:
     """A registry and one programme, `grocer`, on the test's chain."""
     return deploy(anvil, tmp_path)
+
+
+@pytest.fixture
+def exchange_deployment(anvil: Anvil, tmp_path: Path) -> Deployment:
+    """Two programmes, `grocer` and `fuel`, with exchange and clearing house, on the test's chain."""
+    return deploy(anvil, tmp_path, ("grocer", "fuel"), with_exchange=True)

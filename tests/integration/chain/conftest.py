@@ -8,10 +8,19 @@ import pytest
 from sqlalchemy.orm import Session, sessionmaker
 
 from tests.integration.chain.service import Service
-from tests.support.anvil import Deployment, anvil, deployment
+from tests.support.anvil import Deployment, anvil, deployment, exchange_deployment
 from tests.support.postgres import database_url, engine, postgres_server, sessions
 
-__all__ = ["anvil", "database_url", "deployment", "engine", "postgres_server", "service", "sessions"]
+__all__ = [
+    "anvil",
+    "database_url",
+    "deployment",
+    "engine",
+    "exchange_deployment",
+    "postgres_server",
+    "service",
+    "sessions",
+]
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """Reads a chain block by block and holds the endpoint to the block hashes: what it leaves out or alters shows.
 
-Logs are taken from receipts, which hash to the header's receipts root. A block whose bloom does not admit one of our
+Logs are taken from receipts, which hash to the header's receipts root; calls from transactions, which hash to its
+transactions root. A block whose bloom does not admit one of our
 contracts cannot hold a log of theirs, and the bloom is part of the hash, so its receipts need not be fetched.
 """
 
@@ -9,10 +10,11 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import cast
 
 from backend.audit.report import Check
+from backend.audit.transactions import RawTransaction, UnknownTransactionTypeError, transactions_root
 from backend.chain.client import ChainClient, Request, RpcBlock
 from backend.chain.encoding import Header, Receipt, bloom_bits, header_hash, receipts_root
 
@@ -27,6 +29,8 @@ class Block:
 
     header: Header
     receipts: list[Receipt]
+    transactions: list[RawTransaction] = field(default_factory=list)
+    """In the order of the receipts; only of blocks that may hold logs of the traced contract."""
 
     @property
     def number(self) -> int:
@@ -40,11 +44,22 @@ class Block:
 
 
 class ChainReader:
-    """Blocks of a range in order, verified on the way. Contracts are 20-byte addresses."""
+    """Blocks of a range in order, verified on the way. Contracts are 20-byte addresses.
 
-    def __init__(self, client: ChainClient, contracts: Sequence[bytes], headers: Check, receipts: Check) -> None:
+    Of blocks that may hold logs of `traced`, the transactions are read as well.
+    """
+
+    def __init__(
+        self,
+        client: ChainClient,
+        contracts: Sequence[bytes],
+        headers: Check,
+        receipts: Check,
+        traced: bytes | None = None,
+    ) -> None:
         self._client = client
         self._blooms = [bloom_bits(contract) for contract in contracts]
+        self._traced = None if traced is None else bloom_bits(traced)
         self._headers = headers
         self._receipts = receipts
         self.last: Header | None = None
@@ -117,7 +132,23 @@ class ChainReader:
             header["number"]: cast("list[Receipt]", answer or [])
             for header, answer in zip(wanted, answers, strict=True)
         }
-        return [Block(header, receipts.get(header["number"], [])) for header in headers]
+        transactions = self._fetch_transactions(headers)
+        return [
+            Block(header, receipts.get(header["number"], []), transactions.get(header["number"], []))
+            for header in headers
+        ]
+
+    def _fetch_transactions(self, headers: list[Header]) -> dict[str, list[RawTransaction]]:
+        bits = self._traced
+        if bits is None:
+            return {}
+        numbers = [header["number"] for header in headers if int(header["logsBloom"], 16) & bits == bits]
+        answers = self._client.batch([Request("eth_getBlockByNumber", (number, True)) for number in numbers])
+        found: dict[str, list[RawTransaction]] = {}
+        for number, answer in zip(numbers, answers, strict=True):
+            if isinstance(answer, dict):
+                found[number] = cast("list[RawTransaction]", answer["transactions"])
+        return found
 
     def _may_hold_logs(self, header: Header) -> bool:
         bloom = int(header["logsBloom"], 16)
@@ -141,6 +172,18 @@ class ChainReader:
             if receipts_root(block.receipts) != header["receiptsRoot"]:
                 detail = "the receipts do not hash to the block's receipts root: logs are missing or altered"
                 self._receipts.fail(f"block {number}", detail, block=number)
+        if self._traced is not None and int(header["logsBloom"], 16) & self._traced == self._traced:
+            self._verify_transactions(block)
+
+    def _verify_transactions(self, block: Block) -> None:
+        self._receipts.examined += 1
+        subject, number = f"block {block.number}", block.number
+        try:
+            if transactions_root(block.transactions) != block.header["transactionsRoot"]:
+                detail = "the transactions do not hash to the block's transactions root: calls are missing or altered"
+                self._receipts.fail(subject, detail, block=number)
+        except UnknownTransactionTypeError as error:
+            self._receipts.note(subject, f"holds {error}: its calls are taken as the endpoint tells them", block=number)
 
 
 class MissingBlocksError(Exception):

@@ -18,9 +18,11 @@ from backend.chain.event_types import (
     ProgrammeResumed,
     ProgrammeSuspended,
 )
-from backend.chain.manifest import Manifest, ProgrammeEntry
+from backend.chain.manifest import ClearingEntry, ExchangeEntry, Manifest, ProgrammeEntry
+from backend.chain.points_exchange import DOMAIN_NAME
 from backend.chain.points_token import PointsToken
 from backend.chain.programme_registry import programme_id
+from backend.chain.words import address_word
 
 _DOMAIN_TYPEHASH: Final = keccak(
     text="EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"
@@ -48,6 +50,24 @@ def check_code(client: ChainClient, manifest: Manifest, block: int, check: Check
             code=_code(client, entry.token, block),
             artifact=load_artifact("PointsToken"),
             values=immutables_of(entry, manifest.chain_id),
+        )
+    if manifest.exchange is not None:
+        _compare(
+            check,
+            "exchange",
+            code_hash=manifest.exchange.code_hash,
+            code=_code(client, manifest.exchange.address, block),
+            artifact=load_artifact("PointsExchange"),
+            values=exchange_immutables(manifest, manifest.exchange),
+        )
+    if manifest.clearing is not None:
+        _compare(
+            check,
+            "clearing house",
+            code_hash=manifest.clearing.code_hash,
+            code=_code(client, manifest.clearing.address, block),
+            artifact=load_artifact("ClearingHouse"),
+            values=house_immutables(manifest, manifest.clearing),
         )
 
 
@@ -109,26 +129,38 @@ def _values(check: Check, subject: str, code: bytes, references: list[ImmutableR
 def immutables_of(entry: ProgrammeEntry, chain_id: int) -> list[bytes]:
     """Constants that a token with the manifest's terms holds in its code, one word each, in no order."""
     terms = entry.terms
-    name, version = entry.name.encode(), b"1"
-    token = bytes(12) + entry.token_bytes
-    hashes = [keccak(name), keccak(version)]
-    domain = keccak(b"".join([_DOMAIN_TYPEHASH, *hashes, chain_id.to_bytes(32), token]))
     numbers = [
-        chain_id,
         terms.epoch_length_seconds,
         terms.validity_epochs,
         terms.clawback_epochs,
         int(terms.transferable),
         terms.validity_epochs // _LANES + 1,
     ]
-    return [
-        domain,
-        token,
-        *hashes,
-        _short_string(name),
-        _short_string(version),
-        *(each.to_bytes(32) for each in numbers),
-    ]
+    return [*_signing_immutables(entry.name, chain_id, entry.token_bytes), *(each.to_bytes(32) for each in numbers)]
+
+
+def exchange_immutables(manifest: Manifest, entry: ExchangeEntry) -> list[bytes]:
+    """Constants that the manifest's exchange holds in its code, one word each, in no order."""
+    others = [manifest.registry, manifest.clearing]
+    addresses = [address_word(bytes.fromhex(other.address[2:])) for other in others if other is not None]
+    notice = entry.notice_period_seconds.to_bytes(32)
+    return [*_signing_immutables(DOMAIN_NAME, manifest.chain_id, entry.address_bytes), *addresses, notice]
+
+
+def house_immutables(manifest: Manifest, entry: ClearingEntry) -> list[bytes]:
+    """Constants that the manifest's clearing house holds in its code, one word each, in no order."""
+    registry = [] if manifest.registry is None else [address_word(bytes.fromhex(manifest.registry.address[2:]))]
+    periods = [each.to_bytes(32) for each in (entry.cycle_seconds, entry.payment_seconds)]
+    return [*registry, address_word(entry.currency.address_bytes), *periods]
+
+
+def _signing_immutables(name: str, chain_id: int, contract: bytes) -> list[bytes]:
+    """What OpenZeppelin's EIP712 keeps: the domain and what it is made of."""
+    texts = [name.encode(), b"1"]
+    hashes = [keccak(text) for text in texts]
+    chain, address = chain_id.to_bytes(32), address_word(contract)
+    domain = keccak(b"".join([_DOMAIN_TYPEHASH, *hashes, chain, address]))
+    return [domain, chain, address, *hashes, *(_short_string(text) for text in texts)]
 
 
 def _short_string(text: bytes) -> bytes:

@@ -9,6 +9,8 @@ from typing import Final
 
 import orjson
 
+from backend.audit.checks import CHECKS, CLEARING_CHECKS, EXCHANGE_CHECKS
+
 FINDINGS_KEPT: Final = 100
 """Findings listed per check; further ones are only counted."""
 
@@ -64,37 +66,6 @@ class Check:
         self.add(Finding(subject, detail, Severity.NOTICE, block))
 
 
-_CHECKS: Final = (
-    ("chain", "The right chain", "Chain id and genesis block are those of the manifest."),
-    ("headers", "An unbroken chain of blocks", "Each block's hash follows from its fields and names the one before."),
-    (
-        "receipts",
-        "No log dropped or altered",
-        "Receipts of every block whose bloom admits our logs hash to that block's receipts root.",
-    ),
-    (
-        "code",
-        "The published code",
-        "The code is the manifest's and the sources', with the stated terms in it.",
-    ),
-    ("registry", "The registry lists the programmes", "Each programme is registered with its token and code."),
-    ("terms", "The stated terms", "The tokens answer with the terms of the manifest."),
-    ("roles", "Who may do what", "Roles replayed from the logs are those the contracts hold, and the manifest's."),
-    ("replay", "The logs replay", "Every movement can be explained lot by lot: no overspend, sums agree."),
-    ("mints", "No points out of nothing", "Every mint and burn belongs to an issue, a batch, a refund or an exchange."),
-    ("refs", "Every reference once", "No issue, batch, clawback, redemption or hold uses a reference twice."),
-    ("batches", "Batches add up", "A batch's credits and total are those of its transfers."),
-    ("redemptions", "Earliest points first", "A redemption's logged lots are those that expire first."),
-    ("refunds", "Refunds stay within redemptions", "Original lots come back, latest-expiring first, never too many."),
-    ("clawbacks", "Clawbacks within their window", "Only the named lot, only in time, never more than asked for."),
-    ("holds", "Holds conserve points", "What was set aside was captured in time or went back, to the last point."),
-    ("caps", "Supply caps kept", "No issue took the live supply above the cap of that moment."),
-    ("pauses", "A stop is a stop", "Nothing moved while a token was paused."),
-    ("accounts", "Every account", "Lots and balance of each account on the chain are those replayed."),
-    ("supply", "Supply", "The tokens' supply, whole and by epoch, is the sum of all lots."),
-)
-
-
 @dataclass(slots=True)
 class EpochPoints:
     """Live points of one epoch."""
@@ -128,6 +99,59 @@ class ProgrammeFigures:
     epochs: list[EpochPoints] = field(default_factory=list)
 
 
+@dataclass(slots=True)
+class LaneFigures:
+    """What the replay makes of one lane. `settlement` is what was booked, in the currency's smallest unit."""
+
+    id: str
+    source: str
+    destination: str
+    version: int = 0
+    open: bool = False
+    rate: str = ""
+    """Points out for points in before the fee, such as `3:2`."""
+    fee_bps: int = 0
+    daily_cap_points: int = 0
+    swaps: int = 0
+    points_in: int = 0
+    points_out: int = 0
+    bonus_points: int = 0
+    pending: int = 0
+    posted: int = 0
+    refunded: int = 0
+    settlement: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PositionFigures:
+    """Where a programme stands at the clearing house. Amounts in the currency's smallest unit."""
+
+    programme: str
+    net: int
+    """What it is owed (+) or owes (-), both cycles."""
+    open: int
+    due: int
+    paid: int
+    collateral: int
+    reserved: int
+    uncovered: int
+    """What it owes beyond the credit lines of its partners."""
+    cap: int
+    """Most that it may owe beyond credit lines: collateral and payments, less what is reserved."""
+    credit_given: int
+    claims: int
+    in_default: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Currency:
+    """The settlement currency."""
+
+    address: str
+    symbol: str
+    decimals: int
+
+
 @dataclass(frozen=True, slots=True)
 class RoleHolder:
     """Who holds a role, since which block, and whether the manifest says so."""
@@ -155,10 +179,21 @@ class Report:
     started_at: str = ""
     checks: list[Check] = field(default_factory=list)
     programmes: list[ProgrammeFigures] = field(default_factory=list)
+    lanes: list[LaneFigures] = field(default_factory=list)
+    currency: Currency | None = None
+    positions: list[PositionFigures] = field(default_factory=list)
     roles: list[RoleHolder] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.checks = [Check(*each) for each in _CHECKS]
+        self.checks = [Check(*each) for each in CHECKS]
+
+    def add_exchange_checks(self) -> None:
+        """What is asked where there is an exchange."""
+        self.checks += [Check(*each) for each in EXCHANGE_CHECKS]
+
+    def add_clearing_checks(self) -> None:
+        """What is asked where there is a clearing house."""
+        self.checks += [Check(*each) for each in CLEARING_CHECKS]
 
     @property
     def passed(self) -> bool:

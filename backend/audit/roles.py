@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from eth_utils.address import to_checksum_address
@@ -10,13 +11,23 @@ from eth_utils.crypto import keccak
 from backend.audit.report import Report, RoleHolder
 from backend.chain.client import ChainClient, Request
 from backend.chain.event_types import ChainEvent, RoleGranted, RoleRevoked
-from backend.chain.manifest import Manifest
+from backend.chain.manifest import Manifest, ProgrammeEntry
 from backend.chain.points_token import selector
 
 _HAS_ROLE: Final = selector("hasRole(bytes32,address)")
-_NAMES: Final = ("ISSUER_ROLE", "CUSTODIAN_ROLE", "EXCHANGE_ROLE", "PAUSER_ROLE", "REGISTRAR_ROLE")
+_NAMES: Final = (
+    "ISSUER_ROLE",
+    "CUSTODIAN_ROLE",
+    "EXCHANGE_ROLE",
+    "PAUSER_ROLE",
+    "REGISTRAR_ROLE",
+    "LANE_ROLE",
+    "TREASURER_ROLE",
+    "QUOTER_ROLE",
+)
 ROLE_NAMES: Final = {bytes(32): "DEFAULT_ADMIN_ROLE"} | {keccak(text=name): name for name in _NAMES}
 """Name of each role that our contracts know, by its id."""
+_IDS: Final = {name: role for role, name in ROLE_NAMES.items()}
 
 Grant = tuple[bytes, bytes]
 """Role and account."""
@@ -42,21 +53,40 @@ class RolesReplay:
 
 def expected_holders(manifest: Manifest) -> dict[bytes, set[Grant]]:
     """The roles that the manifest accounts for, by contract. An account is 20 bytes."""
-    ids = {name: role for role, name in ROLE_NAMES.items()}
-    expected: dict[bytes, set[Grant]] = {}
-    for entry in manifest.programmes:
-        holders = {
-            "DEFAULT_ADMIN_ROLE": entry.admin,
-            "ISSUER_ROLE": entry.issuer,
-            "CUSTODIAN_ROLE": entry.custodian,
-            "PAUSER_ROLE": entry.admin,
-        }
-        expected[entry.token_bytes] = {(ids[name], bytes.fromhex(text[2:])) for name, text in holders.items()}
+    expected = {entry.token_bytes: _grants(_of_token(manifest, entry)) for entry in manifest.programmes}
     if manifest.registry is not None:
-        admin = bytes.fromhex(manifest.registry.admin[2:])
+        admin = manifest.registry.admin
         registry = bytes.fromhex(manifest.registry.address[2:])
-        expected[registry] = {(ids["DEFAULT_ADMIN_ROLE"], admin), (ids["REGISTRAR_ROLE"], admin)}
+        expected[registry] = _grants({"DEFAULT_ADMIN_ROLE": admin, "REGISTRAR_ROLE": admin})
+    if manifest.exchange is not None:
+        admin = manifest.exchange.admin
+        expected[manifest.exchange.address_bytes] = _grants({"DEFAULT_ADMIN_ROLE": admin, "PAUSER_ROLE": admin})
+    if manifest.clearing is not None:
+        holders = {"DEFAULT_ADMIN_ROLE": manifest.clearing.admin}
+        if manifest.exchange is not None:
+            holders["EXCHANGE_ROLE"] = manifest.exchange.address
+        expected[manifest.clearing.address_bytes] = _grants(holders)
     return expected
+
+
+def _of_token(manifest: Manifest, entry: ProgrammeEntry) -> dict[str, str]:
+    """Who holds which role of a programme's token; those of exchange and clearing only where there is one."""
+    holders = {
+        "DEFAULT_ADMIN_ROLE": entry.admin,
+        "ISSUER_ROLE": entry.issuer,
+        "CUSTODIAN_ROLE": entry.custodian,
+        "PAUSER_ROLE": entry.admin,
+    }
+    if manifest.exchange is not None:
+        holders |= {"EXCHANGE_ROLE": manifest.exchange.address, "LANE_ROLE": entry.treasurer}
+        holders["QUOTER_ROLE"] = entry.quoter
+    if manifest.clearing is not None:
+        holders["TREASURER_ROLE"] = entry.treasurer
+    return holders
+
+
+def _grants(holders: Mapping[str, str]) -> set[Grant]:
+    return {(_IDS[name], bytes.fromhex(text[2:])) for name, text in holders.items()}
 
 
 def judge_roles(
@@ -65,6 +95,10 @@ def judge_roles(
     """Compares what the logs say with the contracts and the manifest, and lists the holders."""
     check = report.check("roles")
     labels = {entry.token_bytes: entry.slug for entry in manifest.programmes}
+    if manifest.exchange is not None:
+        labels[manifest.exchange.address_bytes] = "exchange"
+    if manifest.clearing is not None:
+        labels[manifest.clearing.address_bytes] = "clearing house"
     for contract, expected in expected_holders(manifest).items():
         label = labels.get(contract, "registry")
         replay = replays[contract]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from operator import attrgetter
 
+from backend.audit.legs import Leg, legs_of
 from backend.audit.report import ProgrammeFigures, Report
 from backend.audit.spool import Redemption, Spool
 from backend.chain.event_types import (
@@ -56,7 +57,9 @@ class TokenRules:
         validity_epochs: int,
         clawback_epochs: int,
         spool: Spool,
+        has_exchange: bool = False,
     ) -> None:
+        """`has_exchange`: what an exchange mints is held to the cap by `judge_exchange_cap`."""
         self.book = LotBook(epoch_length_seconds, validity_epochs, on_fault=self._on_fault)
         self.figures = figures
         self.cap_points: int | None = None
@@ -67,13 +70,14 @@ class TokenRules:
         self._token = token
         self._clawback_epochs = clawback_epochs
         self._spool = spool
+        self._uncapped = {MovementKind.REFUND} | ({MovementKind.CROSSCHAIN} if has_exchange else set())
         self._paused = False
 
-    def apply(self, events: Sequence[ChainEvent], timestamp_seconds: int) -> None:
-        """The token's events of one transaction, in order."""
+    def apply(self, events: Sequence[ChainEvent], timestamp_seconds: int) -> list[Leg]:
+        """The token's events of one transaction, in order; answers what an exchange did of it."""
         self._examine(events)
         movements = self.book.apply_transaction(events, timestamp_seconds)
-        self._count(movements)
+        crosschain = self._count(movements)
         if movements and self._paused:
             self._fail("pauses", movements[0].transfer, "points moved while the token was paused")
         for event in events:
@@ -81,8 +85,9 @@ class TokenRules:
                 self._judge(event, timestamp_seconds)
         if isinstance(events[-1], PointsClawedBack):
             self._judge_rest(events[-1], timestamp_seconds)
-        if any(_is_capped(movement) for movement in movements):
-            self._judge_cap(movements[-1], timestamp_seconds)
+        if any(not any(each.transfer.sender) and each.kind not in self._uncapped for each in movements):
+            self._judge_cap(movements[-1].transfer, timestamp_seconds)
+        return legs_of(self.book, movements, timestamp_seconds) if crosschain else []
 
     # ---- counting
 
@@ -90,7 +95,8 @@ class TokenRules:
         self.figures.events += len(events)
         self._checks["replay"].examined += len(events)
 
-    def _count(self, movements: Sequence[Movement]) -> None:
+    def _count(self, movements: Sequence[Movement]) -> bool:
+        """Adds to the figures; answers whether an exchange moved something."""
         sums: dict[MovementKind, int] = {}
         for kind, run in groupby(movements, key=attrgetter("kind")):
             sums[kind] = sums.get(kind, 0) + sum(movement.transfer.amount for movement in run)
@@ -106,6 +112,7 @@ class TokenRules:
                 figures.exchanged_in += movement.transfer.amount if minted else 0
                 figures.exchanged_out += 0 if minted else movement.transfer.amount
         self._checks["mints"].examined += len(movements)
+        return MovementKind.CROSSCHAIN in sums
 
     # ---- judging
 
@@ -205,12 +212,18 @@ class TokenRules:
             self._fail("holds", event, "points stayed behind in the hold's account")
         return hold
 
-    def _judge_cap(self, movement: Movement, now: int) -> None:
+    def judge_exchange_cap(self, legs: Sequence[Leg], now: int) -> None:
+        """Holds to the cap what an exchange minted; without what it gave back, which no cap bounds."""
+        minted = [leg.event for leg in legs if leg.earliest_first is None]
+        if minted:
+            self._judge_cap(minted[-1], now)
+
+    def _judge_cap(self, event: ChainEvent, now: int) -> None:
         self._checks["caps"].examined += 1
         first = self.book.first_live_epoch(now)
         live = sum(points for epoch, points in self.book.supply.items() if epoch >= first)
         if self.cap_points is not None and live > self.cap_points:
-            self._fail("caps", movement.transfer, f"{live} points were live with a cap of {self.cap_points}")
+            self._fail("caps", event, f"{live} points were live with a cap of {self.cap_points}")
 
     # ---- findings
 
@@ -227,11 +240,6 @@ class TokenRules:
     def _fail(self, check: str, event: ChainEvent, detail: str) -> None:
         subject = f"{self.figures.slug}: {type(event).__name__}, log {event.log_index}"
         self._checks[check].fail(subject, detail, block=event.block_number, transaction=event.transaction_hash)
-
-
-def _is_capped(movement: Movement) -> bool:
-    """Whether a movement creates points under the cap; refunds are not bounded by it."""
-    return not any(movement.transfer.sender) and movement.kind is not MovementKind.REFUND
 
 
 def latest_first(redemption: Redemption, amount_points: int) -> list[Lot]:

@@ -11,10 +11,13 @@ from typing import cast
 from backend.audit.balances import BalanceReader
 from backend.audit.chain import Block, ChainReader
 from backend.audit.contracts import RegistryReplay, check_code, check_terms
+from backend.audit.exchange import ExchangeAudit
+from backend.audit.legs import Leg
 from backend.audit.report import EpochPoints, ProgrammeFigures, Report
 from backend.audit.roles import RolesReplay, expected_holders, judge_roles
 from backend.audit.rules import TokenRules
 from backend.audit.spool import Spool, open_spool
+from backend.audit.transactions import Call, UnknownTransactionTypeError, call_of
 from backend.chain.client import ChainClient, Request
 from backend.chain.encoding import Header, Receipt
 from backend.chain.errors import ChainError, NodeError
@@ -64,10 +67,28 @@ class _Audit:
         self._begun = time.monotonic()
         self.report = Report(manifest.chain_id, manifest.genesis_hash, self._first_block(), 0)
         self.report.started_at = datetime.now(UTC).isoformat(timespec="seconds")
+        registry = manifest.registry
         self._registry = RegistryReplay()
+        self._registry_address = None if registry is None else bytes.fromhex(registry.address[2:])
         self._roles = {contract: RolesReplay() for contract in expected_holders(manifest)}
         self._tokens = {entry.token_bytes: self._rules(entry, spool) for entry in manifest.programmes}
         self._texts = {"0x" + contract.hex(): contract for contract in self._roles}
+        self._exchange = self._exchange_audit(spool)
+
+    def _exchange_audit(self, spool: Spool) -> ExchangeAudit | None:
+        entry = self._manifest.exchange
+        if entry is None:
+            return None
+        return ExchangeAudit(
+            self._client,
+            self._manifest,
+            entry,
+            self.report,
+            spool,
+            tokens=self._tokens,
+            roles=self._roles,
+            suspended=self._registry.suspended,
+        )
 
     def _rules(self, entry: ProgrammeEntry, spool: Spool) -> TokenRules:
         figures = ProgrammeFigures(entry.slug, entry.name, entry.symbol, entry.token, entry.block)
@@ -81,12 +102,13 @@ class _Audit:
             validity_epochs=terms.validity_epochs,
             clawback_epochs=terms.clawback_epochs,
             spool=spool,
+            has_exchange=self._manifest.exchange is not None,
         )
 
     def _first_block(self) -> int:
         entries = [entry.block for entry in self._manifest.programmes]
-        if self._manifest.registry is not None:
-            entries.append(self._manifest.registry.block)
+        others = (self._manifest.registry, self._manifest.exchange, self._manifest.clearing)
+        entries += [other.block for other in others if other is not None]
         if not entries:
             raise CannotAuditError("The manifest names no contracts.")
         return min(entries)
@@ -106,6 +128,8 @@ class _Audit:
             check_terms(self._client, entry, report.to_block, report.check("terms"), caps)
         self._registry.judge(self._manifest, report)
         judge_roles(self._client, self._manifest, self._roles, report.to_block, report)
+        if self._exchange is not None:
+            self._exchange.finish()
         self._check_accounts()
         self._check_supply()
         report.seconds = round(time.monotonic() - self._begun, 3)
@@ -138,11 +162,15 @@ class _Audit:
 
     def _replay(self, last: Header) -> None:
         report = self.report
-        reader = ChainReader(self._client, list(self._roles), report.check("headers"), report.check("receipts"))
+        traced = None if self._exchange is None else self._exchange.address
+        checks = (report.check("headers"), report.check("receipts"))
+        reader = ChainReader(self._client, list(self._roles), *checks, traced)
         total = report.to_block - report.from_block + 1
         for block in reader.blocks(report.from_block, report.to_block):
-            for receipt in block.receipts:
-                self._apply(receipt, block)
+            if self._exchange is not None:
+                self._exchange.on_block(block.number, block.timestamp_seconds)
+            for index, receipt in enumerate(block.receipts):
+                self._apply(receipt, block, index)
             report.blocks += 1
             if report.blocks % 100 == 0 or report.blocks == total:
                 self._progress("Replaying blocks", report.blocks, total)
@@ -150,20 +178,35 @@ class _Audit:
             detail = "the endpoint changed its mind about the last block during the audit"
             report.check("headers").fail(f"block {report.to_block}", detail)
 
-    def _apply(self, receipt: Receipt, block: Block) -> None:
+    def _apply(self, receipt: Receipt, block: Block, index: int) -> None:
         by_contract: dict[bytes, list[ChainEvent]] = {}
         for contract, event in self._events(receipt):
             by_contract.setdefault(contract, []).append(event)
+        legs: dict[bytes, list[Leg]] = {}
         for contract, events in by_contract.items():
             roles = self._roles[contract]
             for event in events:
                 roles.apply(event)
             rules = self._tokens.get(contract)
             if rules is not None:
-                rules.apply(events, block.timestamp_seconds)
-            else:
+                of_token = rules.apply(events, block.timestamp_seconds)
+                if of_token:
+                    legs[contract] = of_token
+            elif contract == self._registry_address:
                 for event in events:
                     self._registry.apply(event)
+        if self._exchange is not None and by_contract:
+            call = self._call(block, index) if self._exchange.address in by_contract else None
+            self._exchange.apply(by_contract, legs, call, block.timestamp_seconds)
+
+    def _call(self, block: Block, index: int) -> Call | None:
+        """The call behind a receipt; None, and a finding, when the endpoint does not say."""
+        try:
+            return call_of(block.transactions[index])
+        except (IndexError, KeyError, ValueError, UnknownTransactionTypeError) as error:
+            check = self.report.check("receipts")
+            check.note(f"block {block.number}, transaction {index}", f"cannot be read: {error}", block=block.number)
+            return None
 
     def _events(self, receipt: Receipt) -> Iterator[tuple[bytes, ChainEvent]]:
         for log in receipt["logs"]:

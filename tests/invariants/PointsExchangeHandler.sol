@@ -17,8 +17,6 @@ contract PointsExchangeHandler is ExchangeRig {
         bytes pending;
     }
 
-    uint256 private constant MAX_WAITING = 6;
-
     bytes32[] public swapIds;
     mapping(bytes32 swapId => SwapStatus status) public expectedStatus;
     bytes32[] public quoteIds;
@@ -32,7 +30,7 @@ contract PointsExchangeHandler is ExchangeRig {
     /// @notice Time passes: mostly hours, at times days or months.
     function pass(uint256 seed) external {
         uint256 kind = seed % 8;
-        uint256 most = kind < 5 ? 7 hours : kind < 7 ? 4 days : 40 days;
+        uint256 most = kind < 5 ? 7 hours : kind < 7 ? 4 days : 30 days;
         vm.warp(block.timestamp + ((seed >> 8) % most));
     }
 
@@ -45,9 +43,20 @@ contract PointsExchangeHandler is ExchangeRig {
         _points[programme][account][modelEpoch(programme)] += amount;
     }
 
+    /// @notice A member earns epoch after epoch and comes to have many lots. Left to chance alone that is rare.
+    function earnForLong(uint256 programme, uint256 member, uint256 seed) public {
+        for (uint256 i = 0; i < 3 + seed % 4; ++i) {
+            earn(programme, member, uint256(keccak256(abi.encode(seed, i))));
+            vm.warp(block.timestamp + _epochLengths[programme % PROGRAMMES] * ((seed >> 8) % 3) / 2);
+        }
+    }
+
     /// @notice One programme proposes terms and the other accepts; refused when points there and back would gain.
-    function agree(uint256 lane, uint256 seed) public {
-        lane = _lane(lane);
+    function agree(uint256 lane, uint256 seed) external {
+        _agree(_lane(lane), seed);
+    }
+
+    function _agree(uint256 lane, uint256 seed) private {
         (bytes32 source, bytes32 destination) = (ids[sourceOf(lane)], ids[destinationOf(lane)]);
         LaneTerms memory terms = _randomTerms(lane, seed);
         bool bySource = seed % 2 == 0;
@@ -78,12 +87,13 @@ contract PointsExchangeHandler is ExchangeRig {
     // Swaps
 
     function swap(uint256 lane, uint256 member, uint256 amount, uint256 seed) public {
-        Order memory order = _order(_lane(lane), member % MEMBERS, amount, seed);
+        lane = _prepared(lane, member, seed);
+        Order memory order = _order(lane, member % MEMBERS, amount, seed);
         _try(order, member % MEMBERS, seed);
     }
 
     function swapWithQuote(uint256 lane, uint256 member, uint256 amount, uint256 seed) public {
-        lane = _lane(lane);
+        lane = _prepared(lane, member, seed);
         Order memory order = _order(lane, member % MEMBERS, amount, seed);
         Quote memory quote = order.quote;
         quote.quoteId = _newRef();
@@ -92,7 +102,8 @@ contract PointsExchangeHandler is ExchangeRig {
         quote.version = uint32(modelVersion(lane) - (seed % 13 == 0 ? 1 : 0));
         quote.account = (seed >> 8) % 16 == 0 ? order.to : order.account;
         quote.maxIn = uint48((seed >> 16) % 8 == 0 ? order.maxIn / 2 : order.maxIn);
-        quote.bonusBps = uint16((seed >> 24) % (uint256(modelTerms(lane).maxBonusBps) + 2));
+        uint256 most = modelTerms(lane).maxBonusBps;
+        quote.bonusBps = uint16((seed >> 24) % 16 == 0 ? most + 1 : (seed >> 24) % (most + 1));
         quote.expiresAt = uint48((seed >> 40) % 16 == 0 ? block.timestamp - 1 : block.timestamp);
         _signQuote(quote);
         if (_try(order, member % MEMBERS, seed)) {
@@ -296,9 +307,9 @@ contract PointsExchangeHandler is ExchangeRig {
         order.to = accounts[destinationOf(lane)][(seed >> 64) % MEMBERS];
         uint256 balance = modelBalance(sourceOf(lane), order.account);
         // Mostly within the balance, at times all of it, or one too many.
-        order.maxIn = amount % 5 == 0 ? balance + (amount >> 8) % 2 : balance == 0 ? 1 : 1 + (amount >> 8) % balance;
-        order.minOut = (seed >> 72) % 16 == 0 ? order.maxIn : 0;
-        order.deadline = (seed >> 80) % 16 == 0 ? block.timestamp - 1 : block.timestamp;
+        order.maxIn = amount % 3 == 0 ? balance + (amount >> 8) % 2 : balance == 0 ? 1 : 1 + (amount >> 8) % balance;
+        order.minOut = (seed >> 72) % 16 == 15 ? order.maxIn : 0;
+        order.deadline = (seed >> 80) % 16 == 15 ? block.timestamp - 1 : block.timestamp;
         order.ref = _newRef();
     }
 
@@ -309,11 +320,11 @@ contract PointsExchangeHandler is ExchangeRig {
         terms.maxBonusBps = uint16((seed >> 64) % 10_001);
         terms.minimumIn = uint48(1 + (seed >> 80) % 5);
         terms.dailyCapOut = uint48((seed >> 96) % 3 == 0 ? (seed >> 104) % 1e4 : (seed >> 104) % (1 << 44));
-        terms.validUntil = uint48(block.timestamp + NOTICE + (seed >> 160) % 90 days);
+        terms.validUntil = uint48(block.timestamp + NOTICE + (seed >> 160) % 400 days);
         terms.settlementPrice = uint80((seed >> 200) % 4 == 0 ? 0 : (seed >> 208) % 1e7);
         terms.carryExpiry = (seed >> 232) % 2 == 0;
         // The last programme keeps its points elsewhere at times.
-        terms.posted = destinationOf(lane) == PROGRAMMES - 1 && (seed >> 240) % 2 == 0;
+        terms.posted = destinationOf(lane) == PROGRAMMES - 1 && (seed >> 240) % 4 != 0;
     }
 
     function _settlementOf(LaneTerms memory terms, uint256 out) private pure returns (uint256) {
@@ -331,6 +342,18 @@ contract PointsExchangeHandler is ExchangeRig {
         _exchangePaused = false;
         if (_isTokenPaused(sourceOf(lane))) _togglePause(sourceOf(lane));
         if (_isTokenPaused(destinationOf(lane))) _togglePause(destinationOf(lane));
+    }
+
+    /// @dev A lane, which mostly gets terms when it has none, and its member points.
+    function _prepared(uint256 lane, uint256 member, uint256 seed) private returns (uint256) {
+        lane = _lane(lane);
+        if (seed % 8 == 0) return lane;
+        uint256 other = uint256(keccak256(abi.encode(seed)));
+        if (modelBalance(sourceOf(lane), accounts[sourceOf(lane)][member % MEMBERS]) < 10) {
+            earnForLong(sourceOf(lane), member, other);
+        }
+        if (!modelOpen(lane)) _agree(lane, other);
+        return lane;
     }
 
     /// @dev One of the six lanes between different programmes.

@@ -14,11 +14,13 @@ from backend import health, problems
 from backend.auth import endpoints as auth
 from backend.context import AppContext
 from backend.errors import Problem
+from backend.exchange import endpoints as exchange
 from backend.handlers import install_handlers
 from backend.logging import configure_logging
 from backend.members import endpoints as members
 from backend.members import wallet_endpoints as wallets
 from backend.middleware import BodyLimit, RequestObserver
+from backend.partners import endpoints as partners
 from backend.points import endpoints as points
 from backend.programmes import endpoints as programmes
 from backend.settings import Settings
@@ -61,6 +63,8 @@ def create_app(settings: Settings) -> FastAPI:
         wallets.members,
         wallets.sessions,
         *points.routers,
+        *exchange.routers,
+        *partners.routers,
     ]:
         app.include_router(router, prefix="/v1")
     app.include_router(health.router)

@@ -59,6 +59,16 @@ class Settings(BaseSettings):
     rate_limit_burst: int = Field(default=10000, ge=1, description="Requests that one API key may make at once")
     idempotency_keep_hours: int = Field(default=72, ge=24, description="How long answers to writes are kept for replay")
     max_upload_bytes: int = Field(default=2**30, ge=1024, description="Largest bulk upload of events")
+    partner_private_addresses: bool = Field(
+        default=False,
+        description="Whether partners' systems may be at private addresses, and at loopback ones without TLS",
+    )
+    posting_reserve_seconds: int = Field(
+        default=86_400,
+        ge=0,
+        le=604_800,
+        description="An unanswered posting is reversed this long before its swap becomes refundable (chain time)",
+    )
     member_session_seconds: int = Field(default=3600, ge=60, description="How long a member stays signed in")
     log_level: str = Field(default="INFO", description="DEBUG, INFO, WARNING or ERROR")
     metrics_port: int = Field(default=0, ge=0, le=65535, description="Port of a worker's Prometheus metrics; 0: off")

@@ -43,6 +43,8 @@ class Role(StrEnum):
     """Sign and send what is in the outbox."""
     INDEX = "index"
     """Follow the chain."""
+    POST = "post"
+    """Carry swaps into partners' own systems."""
 
 
 @dataclass

@@ -11,6 +11,8 @@ from backend.chain.manifest import Manifest
 from backend.chain.notifications import BLOCKS, OUTBOX, WorkWaiter
 from backend.chain.submitter import Submitter, build_submitters
 from backend.database import make_engine, make_sessions
+from backend.partners.jobs import CHANNEL as PARTNERS_CHANNEL
+from backend.partners.worker import build_partner_worker
 from backend.points.batches import Batcher
 from backend.points.intake import IntakeWorker
 from backend.points.uploads import INTAKE_CHANNEL
@@ -45,6 +47,9 @@ def _build(settings: Settings, role: Role, stopping: threading.Event) -> RoleLoo
         manifest.check_chain(client)
         if role is Role.INDEX:
             step = build_indexer(settings, sessions, client, manifest).run_once
+        elif role is Role.POST:
+            partners = build_partner_worker(settings, sessions, manifest)
+            step, close = partners.run_once, partners.close
         else:
             submitters = build_submitters(settings, sessions, client, manifest)
             step, close = _each(submitters), _close_all(submitters)
@@ -56,6 +61,7 @@ _CHANNELS = {
     Role.BATCH: (BLOCKS, INTAKE_CHANNEL),
     Role.SUBMIT: (OUTBOX, BLOCKS),
     Role.INDEX: (OUTBOX,),
+    Role.POST: (BLOCKS, PARTNERS_CHANNEL),
 }
 
 

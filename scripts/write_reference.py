@@ -7,6 +7,7 @@ A test fails when the pages are not what this would write.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +19,7 @@ import typer
 import backend.worker_roles  # noqa: F401 - registers the metrics of every role
 from backend.app import create_app
 from backend.cli import app as cli
+from backend.partners.wire import openapi
 from backend.settings import Settings
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
@@ -156,7 +158,18 @@ def events_page() -> str:
     return "\n".join(lines) + "\n" + _STANDARD
 
 
-PAGES = {"events.md": events_page, "commands.md": commands_page, "api.md": api_page, "metrics.md": metrics_page}
+def partner_contract() -> str:
+    """The partner adapter's contract for generators of code."""
+    return json.dumps(openapi(), indent=2) + "\n"
+
+
+PAGES = {
+    "events.md": events_page,
+    "commands.md": commands_page,
+    "api.md": api_page,
+    "metrics.md": metrics_page,
+    "partner-adapter.openapi.json": partner_contract,
+}
 """What this writes."""
 
 

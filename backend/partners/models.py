@@ -28,8 +28,8 @@ class Posting(Base):
     Life: *waiting* (burnt for good, nothing asked yet) → *posting* (asked, or answered `pending`) → *posted* (the
     partner says succeeded) → *confirmed* on chain; or *refused* (the partner says failed) → *refunded* on chain. While
     nobody knows (*unknown*) it is asked again under the same id, never posted anew; near the end of the posting window
-    it is *reversing* → *refused*, so that the member's points come back. A swap that somebody else had refunded while it
-    may be posted is *reversing* until the partner has undone it. `backend.partners.machine` has the rules.
+    it is *reversing* → *refused*, so that the member's points come back. What may be posted although somebody has had
+    it refunded is *reversing* until the partner has undone it. `backend.partners.machine` has the rules.
     """
 
     __tablename__ = "postings"
@@ -63,6 +63,8 @@ class Posting(Base):
     """By the database's clock; while a call is under way, when another may be made."""
     refundable_from: Mapped[Time | None]
     """End of the posting window, by the chain's clock."""
+    refund_unreversed: Mapped[bool] = mapped_column(server_default=text("false"))
+    """Somebody decided: after the posting window the member gets the points back, whatever the partner did."""
     operation_id: Mapped[str | None] = mapped_column(ForeignKey("operations.id"))
     """The confirmation or refund on chain."""
     created_at: Mapped[Time]
@@ -74,7 +76,7 @@ class PartnerTransfer(Base):
 
     Life: *waiting* (nothing asked yet) → *asking* → *taken* (the partner says succeeded) → *issued* on chain; or
     *refused* (the partner says failed: nothing was taken). While nobody knows (*unknown*) it is asked again under the
-    same id.
+    same id. What the chain will not issue can be given back: *reversing* → *refused*.
     """
 
     __tablename__ = "partner_transfers"
@@ -96,7 +98,7 @@ class PartnerTransfer(Base):
     member_reference: Mapped[str] = mapped_column(String(64))
     points: Mapped[Points]
     state: Mapped[str] = mapped_column(String(12))
-    """waiting, asking, unknown, taken, issued, refused"""
+    """waiting, asking, unknown, taken, issued, reversing, refused"""
     partner_reference: Mapped[str | None] = mapped_column(String(128))
     last_outcome: Mapped[str | None] = mapped_column(String(16))
     last_detail: Mapped[str | None]

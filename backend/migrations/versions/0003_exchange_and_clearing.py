@@ -207,6 +207,7 @@ def upgrade() -> None:
         sa.Column("attempts", sa.Integer(), server_default=sa.text("0"), nullable=False),
         sa.Column("next_attempt_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("refundable_from", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("refund_unreversed", sa.Boolean(), server_default=sa.text("false"), nullable=False),
         sa.Column("operation_id", sa.String(length=40), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
@@ -337,6 +338,7 @@ def upgrade() -> None:
     op.add_column("api_keys", sa.Column("role", sa.String(length=12), nullable=True))
     op.execute("UPDATE api_keys SET role = CASE WHEN programme_id IS NULL THEN 'operator' ELSE 'programme' END")
     op.alter_column("api_keys", "role", nullable=False)
+    op.alter_column("operations", "subject", type_=sa.String(length=72))
     op.add_column("programmes", sa.Column("treasurer", sa.LargeBinary(length=20), nullable=True))
     op.add_column("programmes", sa.Column("quoter", sa.LargeBinary(length=20), nullable=True))
     op.execute("UPDATE programmes SET treasurer = issuer, quoter = issuer")
@@ -346,6 +348,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Takes the change back."""
+    op.alter_column("operations", "subject", type_=sa.String(length=40), postgresql_using="left(subject, 40)")
     op.drop_column("programmes", "quoter")
     op.drop_column("programmes", "treasurer")
     op.drop_column("api_keys", "role")

@@ -14,6 +14,7 @@ from backend import cli
 from backend.chain.errors import ManifestError
 from backend.commands.common import CommandError, sentence_for
 from backend.settings import Settings
+from backend.worker import Role
 from scripts.write_reference import command_paths
 
 Run = Callable[..., tuple[int, str, str]]
@@ -106,7 +107,7 @@ class TestErrors:
     def test_role_that_does_not_exist__is_named(self, run: Run, settings_file: Path) -> None:
         status, _, err = run("worker", "--roles", "intake,dance", "--env-file", str(settings_file))
         assert status == 1
-        assert "There is no role 'dance'; there are intake, batch, submit, index." in err
+        assert f"There is no role 'dance'; there are {', '.join(Role)}." in err
 
     def test_manifest_that_does_not_exist__is_status_2_of_the_audit(self, run: Run) -> None:
         status, _, err = run("audit", "--rpc", "http://127.0.0.1:1", "--manifest", "none.json")

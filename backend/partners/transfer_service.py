@@ -1,0 +1,86 @@
+"""Transfers into the chain: asked for here, carried out by the worker."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+
+from sqlalchemy import Row, select
+from sqlalchemy.orm import Session
+
+from backend.chain.notifications import notify
+from backend.database import new_id, utc_now
+from backend.errors import NotFoundError
+from backend.members.models import Enrolment
+from backend.members.repository import find_enrolment, lock_enrolment
+from backend.partners.jobs import CHANNEL
+from backend.partners.machine import TransferState
+from backend.partners.models import PartnerTransfer
+from backend.partners.schemas import TransferCreate
+from backend.partners.service import get_system
+from backend.points.errors import ReferenceReusedError
+
+TransferRow = Row[PartnerTransfer, str]
+"""A transfer and its member's id."""
+
+
+def create_transfer(session: Session, programme_id: str, body: TransferCreate) -> tuple[PartnerTransfer, str, bool]:
+    """Asks for a transfer; answers it, the member's id and whether it is new.
+
+    Raises MemberNotFoundError, PartnerSystemNotFoundError, ReferenceReusedError.
+    """
+    get_system(session, programme_id)
+    enrolment = find_enrolment(session, programme_id, member_id=body.member_id, reference=body.member_reference)
+    enrolment = lock_enrolment(session, enrolment.id)
+    query = select(PartnerTransfer).where(
+        PartnerTransfer.programme_id == programme_id, PartnerTransfer.reference == body.reference
+    )
+    known = session.scalar(query)
+    if known is not None:
+        if (known.enrolment_id, known.points) != (enrolment.id, body.points):
+            raise ReferenceReusedError(
+                f"The reference {body.reference} came with another transfer before.", transfer_id=known.id
+            )
+        return known, enrolment.member_id, False
+    now = utc_now()
+    transfer = PartnerTransfer(
+        id=new_id("trf"),
+        programme_id=programme_id,
+        enrolment_id=enrolment.id,
+        reference=body.reference,
+        ref=secrets.token_bytes(32),
+        member_reference=enrolment.reference,
+        points=body.points,
+        state=TransferState.WAITING,
+        next_attempt_at=now,
+        created_at=now,
+        updated_at=now,
+    )
+    session.add(transfer)
+    session.flush()
+    notify(session, CHANNEL)
+    return transfer, enrolment.member_id, True
+
+
+def find_transfer(session: Session, transfer_id: str, *, lock: bool = False) -> tuple[PartnerTransfer, str]:
+    """A transfer and its member's id. Raises NotFoundError."""
+    transfer = session.get(PartnerTransfer, transfer_id, with_for_update=lock)
+    if transfer is None:
+        raise NotFoundError(f"There is no transfer {transfer_id}.")
+    return transfer, session.get_one(Enrolment, transfer.enrolment_id).member_id
+
+
+def list_transfers(
+    session: Session, *, programme_id: str | None, state: TransferState | None, before: str | None, limit: int
+) -> Sequence[TransferRow]:
+    """Transfers, newest first."""
+    query = (
+        select(PartnerTransfer, Enrolment.member_id)
+        .join(Enrolment, Enrolment.id == PartnerTransfer.enrolment_id)
+        .order_by(PartnerTransfer.id.desc())
+        .limit(limit)
+    )
+    for column, value in ((PartnerTransfer.programme_id, programme_id), (PartnerTransfer.state, state)):
+        if value is not None:
+            query = query.where(column == value)
+    return session.execute(query if before is None else query.where(PartnerTransfer.id < before)).all()

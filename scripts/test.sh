@@ -49,7 +49,7 @@ step_lint() {
 step_unit() { "$python" -m pytest tests/unit; }
 step_docs() { "$python" -m pytest tests/docs; }
 step_gas() { "$python" -m pytest tests/gas; }
-step_invariants() { node_modules/.bin/forge test; }
+step_invariants() { scripts/forge test; }
 step_contracts() { scripts/test_contracts.sh; }
 step_integration() { "$python" -m pytest tests/integration; }
 step_e2e() { need_chromium; "$python" -m pytest tests/e2e; }

@@ -20,6 +20,8 @@ class Policy:
     """Who may use an endpoint: programme keys with `scope`, the operator, members for their own things, or anyone."""
 
     scope: Scope | None = None
+    other_scope: Scope | None = None
+    """Another scope that lets a programme's key in; the endpoint itself says what for."""
     operator: bool = True
     auditor: bool = False
     """Auditors may, for endpoints that only read."""
@@ -44,7 +46,7 @@ class Policy:
         if caller.kind is CallerKind.AUDITOR and self.auditor:
             return
         if caller.kind is CallerKind.PROGRAMME and self.scope is not None:
-            if self.scope in caller.scopes:
+            if {self.scope, self.other_scope} & caller.scopes:
                 return
             raise ForbiddenError(f"This key lacks the scope {self.scope.value}.", scope=self.scope.value)
         raise ForbiddenError(f"This is not for a caller of the kind {caller.kind.value}.")

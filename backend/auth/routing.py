@@ -89,7 +89,7 @@ def _describe(policy: Policy | None, methods: set[str], extra: dict[str, Any]) -
         return extra
     described = dict(extra)
     if not policy.public:
-        scopes = [policy.scope.value] if policy.scope else []
+        scopes = [scope.value for scope in (policy.scope, policy.other_scope) if scope]
         schemes: list[dict[str, list[str]]] = [{"apiKey": scopes}] if policy.scope or policy.operator else []
         described["security"] = schemes + ([{"memberSession": []}] if policy.member else [])
     if methods - SAFE_METHODS and not policy.keyless:

@@ -26,8 +26,8 @@ class Operation(Base):
     id: Mapped[PublicId]  # op_
     programme_id: Mapped[str | None] = mapped_column(ForeignKey("programmes.id"), index=True)
     kind: Mapped[str] = mapped_column(String(24))
-    """issue_batch, redeem, hold, capture, release, refund, clawback, link_wallet"""
-    subject: Mapped[str | None] = mapped_column(String(40))
+    """issue_batch, redeem, hold, capture, release, refund, clawback, link_wallet, swap, propose_lane, ..."""
+    subject: Mapped[str | None] = mapped_column(String(72))
     """Id of the resource it is about, such as `red_...`."""
     state: Mapped[str] = mapped_column(String(8))
     error_code: Mapped[str | None] = mapped_column(String(64))
@@ -138,7 +138,8 @@ class Cursor(Base):
     halted_reason: Mapped[str | None]
     """Set when a reorganisation went past finality: a person must look."""
     tokens: Mapped[list[bytes]] = mapped_column(ARRAY(LargeBinary(20)))
-    """Tokens whose logs the projection holds; one that is missing is indexed from its deployment on."""
+    """Contracts whose logs the projection holds: tokens, exchange and clearing house. One that is missing is indexed
+    from its deployment on."""
 
 
 HOUSE_LOGS = (
@@ -244,7 +245,7 @@ class LotEntry(Base):
     epoch: Mapped[int]
     points: Mapped[Points]
     kind: Mapped[str] = mapped_column(String(16))
-    """issue, redeem, refund, clawback, hold, capture, release, expire, transfer, link, crosschain"""
+    """issue, redeem, refund, clawback, hold, capture, release, expire, transfer, link, swap, swap_refund, crosschain"""
     counterparty: Mapped[Address]
     """The other side of the movement; the zero address for mints and burns."""
     block_number: Mapped[int] = mapped_column(BigInteger)
@@ -252,6 +253,7 @@ class LotEntry(Base):
     log_index: Mapped[int]
     """Of the Transfer."""
     ref: Mapped[Hash | None]
+    """The operation's ref or batch id; of swap and swap_refund, the swap's id on chain."""
 
 
 class LotBalance(Base):

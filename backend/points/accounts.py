@@ -9,6 +9,7 @@ from sqlalchemy import and_, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from backend.chain.models import LotBalance, Operation
+from backend.exchange.models import Swap
 from backend.points.models import Redemption
 from backend.programmes.models import Programme
 
@@ -83,7 +84,7 @@ def live_lots(session: Session, programme: Programme, account: bytes, timestamp:
 
 
 def leaving_points(session: Session, enrolment_id: str, account: bytes) -> int:
-    """Points of redemptions and holds that the projection does not show yet."""
+    """Points of redemptions, holds and swaps that the projection does not show yet."""
     reserve, redeem = aliased(Operation), aliased(Operation)
     unsettled = or_(
         reserve.state.in_(UNSETTLED), and_(Redemption.reserve_operation_id.is_(None), redeem.state.in_(UNSETTLED))
@@ -93,6 +94,15 @@ def leaving_points(session: Session, enrolment_id: str, account: bytes) -> int:
         .outerjoin(reserve, reserve.id == Redemption.reserve_operation_id)
         .outerjoin(redeem, redeem.id == Redemption.redeem_operation_id)
         .where(Redemption.enrolment_id == enrolment_id, Redemption.account == account, unsettled)
+    )
+    return int(session.execute(query).scalar_one()) + _swapped_points(session, enrolment_id, account)
+
+
+def _swapped_points(session: Session, enrolment_id: str, account: bytes) -> int:
+    query = (
+        select(func.coalesce(func.sum(Swap.expected_points_in), 0))
+        .join(Operation, Operation.id == Swap.operation_id)
+        .where(Swap.enrolment_id == enrolment_id, Swap.account == account, Operation.state.in_(UNSETTLED))
     )
     return int(session.execute(query).scalar_one())
 

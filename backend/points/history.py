@@ -10,6 +10,7 @@ from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.orm import Session
 
 from backend.chain.models import Block, LotEntry
+from backend.exchange.models import Swap
 from backend.hexes import address_text, hex_text
 from backend.members.models import Enrolment
 from backend.points.balances import accounts_of
@@ -84,6 +85,7 @@ def subjects_of(session: Session, movements: Sequence[Movement]) -> dict[bytes, 
         (Redemption.ref, Redemption.id),
         (ReturnedEvent.ref, ReturnedEvent.id),
         (Batch.root, Batch.id),
+        (Swap.swap_hash, Swap.id),
     ):
         found.update(session.execute(select(ref_column, id_column).where(ref_column.in_(refs))).all())
     return found

@@ -32,7 +32,7 @@ def list_operations(
     session: SessionDep,
     caller: CallerDep,
     programme_id: str | None = None,
-    subject: Annotated[str | None, Query(max_length=40)] = None,
+    subject: Annotated[str | None, Query(max_length=72)] = None,
     state: OperationState | None = None,
     limit: Limit = 50,
     cursor: CursorText = None,

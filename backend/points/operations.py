@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from backend.auth.callers import Caller
 from backend.chain.models import Operation
 from backend.errors import NotFoundError
+from backend.exchange.models import Swap
 from backend.hexes import hex_text
 from backend.members.models import Enrolment
 from backend.points.models import Redemption
@@ -60,8 +61,13 @@ def _concerns(member_id: str) -> ColumnElement[bool]:
         .join(Enrolment, Enrolment.id == Redemption.enrolment_id)
         .where(Redemption.id == Operation.subject, Enrolment.member_id == member_id)
     )
+    swap = (
+        select(Swap.id)
+        .join(Enrolment, Enrolment.id == Swap.enrolment_id)
+        .where(Swap.id == Operation.subject, Enrolment.member_id == member_id)
+    )
     enrolment = select(Enrolment.id).where(Enrolment.id == Operation.subject, Enrolment.member_id == member_id)
-    return or_(exists(redemption), exists(enrolment))
+    return or_(exists(redemption), exists(swap), exists(enrolment))
 
 
 def read_operation(operation: Operation) -> OperationRead:

@@ -48,13 +48,14 @@ class HistoryEntry(BaseModel):
 
     programme_id: str
     kind: str = Field(
-        description="issue, redeem, refund, clawback, hold, capture, release, expire, transfer, link or crosschain"
+        description="issue, redeem, refund, clawback, hold, capture, release, expire, transfer, link, swap (points given or"
+        " got, by their sign), swap_refund or crosschain"
     )
     points: int = Field(description="Change of the member's points; negative when they left")
     lots: list[EntryLot]
     counterparty: AddressText = Field(description="The other side; the zero address for points that came or ended")
     ref: HashText | None
-    subject: str | None = Field(description="Id of what it was for: a batch, redemption or return")
+    subject: str | None = Field(description="Id of what it was for: a batch, redemption, return or swap")
     transaction_hash: HashText
     block_number: int
     block_time: datetime

@@ -1,0 +1,194 @@
+"""Endpoints of lanes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import Request, Response
+from pydantic import BaseModel
+from sqlalchemy.orm import Session
+
+from backend.auth.callers import Caller
+from backend.auth.policies import Policy, allow
+from backend.auth.routing import CallerDep, ContextDep, RequestIdDep, SessionDep, protected_router
+from backend.auth.scopes import Scope
+from backend.chain.models import Operation
+from backend.context import AppContext
+from backend.exchange import lane_service
+from backend.exchange.deployment import exchange_of
+from backend.exchange.errors import LaneNotFoundError
+from backend.exchange.identifiers import lane_text
+from backend.exchange.lane_schemas import (
+    DryRunLane,
+    LaneAccept,
+    LaneAct,
+    LaneChange,
+    LaneCreate,
+    LaneEventRead,
+    LaneRead,
+)
+from backend.exchange.lane_views import read_history, read_lane
+from backend.exchange.preflight import Route
+from backend.exchange.routes import find_route, list_routes, visible_route
+from backend.pagination import CursorText, Limit, Page, decode_cursor, page_of
+from backend.points.waiting import answer_when_settled
+from backend.programmes.models import Programme
+from backend.programmes.repository import get_programme
+
+router = protected_router("/lanes", "lanes")
+_READ = Policy(scope=Scope.LANES_READ, member=True, auditor=True)
+_WRITE = Policy(scope=Scope.LANES_WRITE)
+_ACCEPTED: dict[int | str, dict[str, Any]] = {202: {"description": "On its way; `Location` is the operation"}}
+
+
+def _acting(session: Session, caller: Caller, programme_id: str | None) -> Programme:
+    return get_programme(session, caller.programme(programme_id))
+
+
+def _changed(
+    request: Request,
+    response: Response,
+    session: Session,
+    operation: Operation,
+    lane: str,
+    terms_hash: str | None,
+) -> LaneChange:
+    context: AppContext = request.app.state.context
+    exchange = exchange_of(context.settings)
+
+    def render(fresh: Session) -> LaneChange:
+        try:
+            read = read_lane(fresh, find_route(fresh, exchange, lane))
+        except LaneNotFoundError:
+            read = None
+        return LaneChange(operation_id=operation.id, terms_hash=terms_hash, lane=read)
+
+    answer_when_settled(request, operation.id, render, response)
+    return render(session)
+
+
+@router.post(
+    "",
+    status_code=202,
+    response_model=LaneChange | DryRunLane,
+    responses=_ACCEPTED | {200: {"model": LaneChange | DryRunLane, "description": "Settled, or a dry run"}},
+)
+@allow(_WRITE)
+def propose_lane(
+    body: LaneCreate,
+    request: Request,
+    response: Response,
+    session: SessionDep,
+    caller: CallerDep,
+    context: ContextDep,
+    request_id: RequestIdDep,
+) -> BaseModel:
+    """Offers terms to the other programme. `mode: dry_run` checks them and shows what swaps would come to."""
+    proposer = _acting(session, caller, body.programme_id)
+    route = lane_service.route_for(session, exchange_of(context.settings), body, proposer)
+    examined = lane_service.examine_proposal(session, route, body)
+    if body.mode == "dry_run":
+        request.state.nothing_written = True
+        response.status_code = 200
+        return examined
+    operation = lane_service.propose(session, route, body, proposer, request_id)
+    return _changed(request, response, session, operation, lane_text(route.lane.lane), examined.terms_hash)
+
+
+@router.get("")
+@allow(_READ)
+def list_lanes(
+    session: SessionDep, caller: CallerDep, context: ContextDep, limit: Limit = 50, cursor: CursorText = None
+) -> Page[LaneRead]:
+    """Lanes by source and destination: a programme's own, a member's open ones, or all for operator and auditors."""
+    after = decode_cursor(cursor, str, str)
+
+    def key(route: Route) -> list[str | int]:
+        return [route.source.slug, route.destination.slug]
+
+    routes = list_routes(session, exchange_of(context.settings), caller)
+    rows = [route for route in routes if after is None or key(route) > after][: limit + 1]
+    return page_of(rows, limit, key, lambda route: read_lane(session, route))
+
+
+@router.get("/{lane_id}")
+@allow(_READ)
+def get_lane(lane_id: str, session: SessionDep, caller: CallerDep, context: ContextDep) -> LaneRead:
+    """One lane: terms in force and to come, proposals, and what its daily cap still allows."""
+    return read_lane(session, visible_route(session, exchange_of(context.settings), caller, lane_id))
+
+
+@router.get("/{lane_id}/history")
+@allow(_READ)
+def get_lane_history(
+    lane_id: str,
+    session: SessionDep,
+    caller: CallerDep,
+    context: ContextDep,
+    limit: Limit = 50,
+    cursor: CursorText = None,
+) -> Page[LaneEventRead]:
+    """Every proposal, agreement and stop, oldest first, with its block."""
+    route = visible_route(session, exchange_of(context.settings), caller, lane_id)
+    after = decode_cursor(cursor, int, int)
+
+    def key(event: LaneEventRead) -> list[str | int]:
+        return [event.block_number, event.log_index]
+
+    events = [event for event in read_history(session, route) if after is None or key(event) > after]
+    return page_of(events[: limit + 1], limit, key, lambda event: event)
+
+
+@router.post("/{lane_id}/accept", status_code=202, responses=_ACCEPTED)
+@allow(_WRITE)
+def accept_lane(
+    lane_id: str,
+    body: LaneAccept,
+    request: Request,
+    response: Response,
+    session: SessionDep,
+    caller: CallerDep,
+    context: ContextDep,
+    request_id: RequestIdDep,
+) -> LaneChange:
+    """Accepts the other programme's proposal: exactly the terms with this hash."""
+    route = visible_route(session, exchange_of(context.settings), caller, lane_id)
+    acceptor = _acting(session, caller, body.programme_id)
+    operation = lane_service.accept(session, route, acceptor, body.terms_hash, request_id)
+    return _changed(request, response, session, operation, lane_id, body.terms_hash)
+
+
+@router.post("/{lane_id}/withdraw", status_code=202, responses=_ACCEPTED)
+@allow(_WRITE)
+def withdraw_lane(
+    lane_id: str,
+    body: LaneAct,
+    request: Request,
+    response: Response,
+    session: SessionDep,
+    caller: CallerDep,
+    context: ContextDep,
+    request_id: RequestIdDep,
+) -> LaneChange:
+    """Takes the programme's own proposal back."""
+    route = visible_route(session, exchange_of(context.settings), caller, lane_id)
+    operation = lane_service.withdraw(session, route, _acting(session, caller, body.programme_id), request_id)
+    return _changed(request, response, session, operation, lane_id, None)
+
+
+@router.post("/{lane_id}/stop", status_code=202, responses=_ACCEPTED)
+@allow(_WRITE)
+def stop_lane(
+    lane_id: str,
+    body: LaneAct,
+    request: Request,
+    response: Response,
+    session: SessionDep,
+    caller: CallerDep,
+    context: ContextDep,
+    request_id: RequestIdDep,
+) -> LaneChange:
+    """Stops the lane at once, for new swaps; those that the chain has burnt end as they must."""
+    route = visible_route(session, exchange_of(context.settings), caller, lane_id)
+    operation = lane_service.stop(session, route, _acting(session, caller, body.programme_id), request_id)
+    return _changed(request, response, session, operation, lane_id, None)

@@ -1,0 +1,74 @@
+"""Finds lanes, with their programmes, for those who may see them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import permutations
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from backend.auth.callers import Caller
+from backend.exchange.deployment import Exchange
+from backend.exchange.errors import LaneNotFoundError
+from backend.exchange.identifiers import lane_between, parse_lane, slug_of
+from backend.exchange.lanes import LaneState, lane_states
+from backend.exchange.preflight import Route
+from backend.members.models import Enrolment
+from backend.points.clock import chain_now
+from backend.programmes.models import Programme
+from backend.programmes.repository import find_by_slug
+
+
+def find_route(session: Session, exchange: Exchange, lane_text: str) -> Route:
+    """A lane by its public id. Raises LaneNotFoundError."""
+    lane, timestamp = parse_lane(lane_text), chain_now(session, exchange.chain_id)
+    state = lane_states(session, exchange.address, [lane], timestamp).get(lane)
+    if state is None:
+        raise LaneNotFoundError(f"There is no lane {lane_text}: nobody has proposed it.")
+    source, destination = (find_by_slug(session, slug_of(side)) for side in (state.source, state.destination))
+    if source is None or destination is None:
+        raise LaneNotFoundError(f"The lane {lane_text} leads to a programme that this deployment does not know.")
+    return Route(exchange, state, source, destination, timestamp)
+
+
+def visible_route(session: Session, exchange: Exchange, caller: Caller, lane_text: str) -> Route:
+    """A lane that the caller may see. Raises LaneNotFoundError."""
+    route = find_route(session, exchange, lane_text)
+    if not _sees(session, caller, route):
+        raise LaneNotFoundError(f"There is no lane {lane_text} that you may see.")
+    return route
+
+
+def list_routes(session: Session, exchange: Exchange, caller: Caller) -> list[Route]:
+    """Every lane that the caller may see, by source and destination."""
+    programmes = session.scalars(select(Programme).where(Programme.chain_id == exchange.chain_id)).all()
+    pairs = [pair for pair in permutations(programmes, 2) if _may_see_pair(caller, pair)]
+    lanes = {lane_between(*pair): pair for pair in pairs}
+    timestamp = chain_now(session, exchange.chain_id)
+    states = lane_states(session, exchange.address, list(lanes), timestamp)
+    routes = [Route(exchange, state, *lanes[lane], timestamp) for lane, state in states.items()]
+    if caller.member_id is not None:
+        own = _enrolled_in(session, caller.member_id)
+        routes = [route for route in routes if route.source.id in own and route.lane.is_open(timestamp)]
+    return sorted(routes, key=lambda route: (route.source.slug, route.destination.slug))
+
+
+def opposite(session: Session, route: Route) -> LaneState | None:
+    """The lane in the other direction, if it was ever proposed."""
+    lane = lane_between(route.destination, route.source)
+    return lane_states(session, route.exchange.address, [lane], route.timestamp).get(lane)
+
+
+def _may_see_pair(caller: Caller, pair: Sequence[Programme]) -> bool:
+    return caller.member_id is not None or any(caller.sees_programme(programme.id) for programme in pair)
+
+
+def _sees(session: Session, caller: Caller, route: Route) -> bool:
+    if caller.member_id is None:
+        return _may_see_pair(caller, (route.source, route.destination))
+    return route.source.id in _enrolled_in(session, caller.member_id)
+
+
+def _enrolled_in(session: Session, member_id: str) -> set[str]:
+    return set(session.scalars(select(Enrolment.programme_id).where(Enrolment.member_id == member_id)))

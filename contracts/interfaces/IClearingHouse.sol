@@ -34,8 +34,9 @@ struct Standing {
 /// they gave it, whatever it has minted and whoever else fails.
 ///
 /// Default. After the payment deadline anyone may call `enforce` on a debtor that has not paid. When its collateral can pay
-/// without uncovering what it owes in the open cycle, it does. Otherwise the debtor is in default: what it owes each partner
-/// is taken out of the netting; its collateral pays first what is beyond credit lines, then the rest in proportion; what is
+/// without uncovering what it owes in the open cycle, it does. Otherwise the debtor is in default: each pair's two cycles are
+/// set off, and what it owes a partner on balance is taken out of the netting (what a partner owes on balance stays, in the cycle
+/// in which it owes it); its collateral pays first what is beyond credit lines, then the rest in proportion; what is
 /// left are claims. What others owe it stays in the netting, and when it comes in is distributed to the claims. The others'
 /// net positions are advised anew, with a new payment deadline. Paying the claims in full ends the default.
 ///
@@ -43,7 +44,8 @@ struct Standing {
 /// - EXCHANGE_ROLE books debts. Grant it to exchange contracts only.
 /// - TREASURER_ROLE of a programme's token grants credit lines, withdraws, and pays from collateral in its name.
 /// - DEFAULT_ADMIN grants EXCHANGE_ROLE; it can touch neither money nor positions.
-/// - The currency is an ordinary ERC-20: one that takes a fee or does not deliver is refused when it happens.
+/// - The currency is an ordinary ERC-20: one that takes a fee from what comes in, or does not deliver, is refused when it
+/// happens.
 interface IClearingHouse {
     /// @notice A programme takes part.
     event ProgrammeJoined(bytes32 indexed programmeId, uint256 index);
@@ -62,7 +64,7 @@ interface IClearingHouse {
     /// @notice Collateral was set aside for a swap whose outcome is not known yet.
     event DebtReserved(bytes32 indexed debtor, bytes32 indexed creditor, uint256 amount, bytes32 indexed swapId);
     /// @notice A reservation ended: by a `DebtBooked` directly before this log, by `paid` from the collateral (one of the two is in
-    /// default), or by neither (refund).
+    /// default, or the sum between them would not fit), or by neither (refund).
     event ReservationEnded(bytes32 indexed swapId, uint256 amount, bool paid);
     /// @notice A cycle was closed; debtors have until `paymentDeadline` (Unix time).
     event CycleClosed(uint256 indexed cycle, uint256 paymentDeadline);
@@ -177,7 +179,7 @@ interface IClearingHouse {
     /// @dev Not while the programme owes an unpaid part of a closed cycle, nor in default.
     function withdraw(bytes32 programmeId, address to, uint256 amount) external;
     /// @notice Lets `debtor` owe `creditor` up to `amount` without collateral. TREASURER_ROLE of `creditor`.
-    /// @dev Lowering must leave what is owed covered.
+    /// @dev Lowering must leave what is owed covered. A creditor in default cannot raise one.
     function setCreditLine(bytes32 creditor, bytes32 debtor, uint256 amount) external;
 
     /// @notice Books what a swap leaves owing, if the debtor's cap allows. EXCHANGE.
@@ -199,7 +201,7 @@ interface IClearingHouse {
     function settleCycle() external;
     /// @notice After the payment deadline: lets the collateral of a debtor pay, or declares its default. Anyone.
     function enforce(bytes32 programmeId) external;
-    /// @notice Pays claims on a programme in default from its collateral, in proportion. Anyone.
+    /// @notice Pays claims on a programme in default from its collateral, in proportion. Anyone, when there is something to pay.
     function distribute(bytes32 programmeId) external;
     /// @notice Logs that a programme disputes a closed cycle. TREASURER_ROLE.
     function dispute(uint256 closedCycle, bytes32 programmeId, bytes32 noteHash) external;

@@ -1,7 +1,7 @@
 """Blocks in order, held to their own hashes.
 
 Logs come out of receipts that hash to the header's receipts root, so an endpoint can neither invent, alter nor leave
-out one. A block whose bloom does not admit a token of ours holds no log of it, and its receipts need not be fetched.
+out one. A block whose bloom does not admit a contract of ours holds no log of it, and its receipts need not be fetched.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ class VerifiedBlock:
 
 
 class BlockSource:
-    """Fetches and verifies blocks that may hold logs of `tokens` (20-byte addresses)."""
+    """Fetches and verifies blocks that may hold logs of `contracts` (20-byte addresses)."""
 
-    def __init__(self, client: ChainClient, tokens: Sequence[bytes], gas_at_a_time: int) -> None:
+    def __init__(self, client: ChainClient, contracts: Sequence[bytes], gas_at_a_time: int) -> None:
         self._client = client
-        self._blooms = [bloom_bits(token) for token in tokens]
+        self._blooms = [bloom_bits(contract) for contract in contracts]
         self._gas_at_a_time = gas_at_a_time
 
     def headers(self, first: int, last: int, parent: bytes | None) -> list[RpcBlock]:

@@ -67,8 +67,8 @@ class Indexer:
         self._manifest = manifest
         self._chain_id = manifest.chain_id
         self._config = config or IndexerConfig()
-        self._source = BlockSource(client, manifest.tokens, self._config.gas_at_a_time)
-        self._projection = Projection(manifest.chain_id, manifest.programmes)
+        self._source = BlockSource(client, list(manifest.contracts), self._config.gas_at_a_time)
+        self._projection = Projection(manifest)
         self._started = False
 
     def run_once(self) -> int:
@@ -95,7 +95,7 @@ class Indexer:
         """Makes sure that database, manifest and endpoint are of one chain. Errors: `WrongChainError`."""
         self._manifest.check_chain(self._client)
         genesis_hash = bytes.fromhex(self._manifest.genesis_hash[2:])
-        first = min((entry.block for entry in self._manifest.programmes), default=0)
+        first = min(self._manifest.contracts.values(), default=0)
         with transaction(self._sessions) as session:
             fresh = insert(Cursor).values(
                 chain_id=self._chain_id, genesis_hash=genesis_hash, next_block=first, finalized_block=0, tokens=[]
@@ -105,18 +105,19 @@ class Indexer:
             if cursor.genesis_hash != genesis_hash:
                 found = f"with genesis 0x{cursor.genesis_hash.hex()}"
                 raise WrongChainError("The database", f"with genesis {self._manifest.genesis_hash}", found)
-            self._cover_tokens(session, cursor)
+            self._cover_contracts(session, cursor)
         self._started = True
 
-    def _cover_tokens(self, session: Session, cursor: Cursor) -> None:
-        """Goes back to the deployment of tokens that the projection does not know yet."""
-        missing = [entry for entry in self._manifest.programmes if entry.token_bytes not in cursor.tokens]
+    def _cover_contracts(self, session: Session, cursor: Cursor) -> None:
+        """Goes back to the deployment of contracts that the projection does not know yet."""
+        contracts = self._manifest.contracts
+        missing = [address for address in contracts if address not in cursor.tokens]
         if missing:
-            first = min(entry.block for entry in missing)
+            first = min(contracts[address] for address in missing)
             if first < cursor.next_block:
                 rewind(session, self._chain_id, first)
                 cursor.next_block = first
-            cursor.tokens = [*cursor.tokens, *(entry.token_bytes for entry in missing)]
+            cursor.tokens = [*cursor.tokens, *missing]
 
     # Forwards
 
@@ -129,7 +130,7 @@ class Indexer:
         with transaction(self._sessions) as session:
             ours = ours_among(session, headers)
         blocks = self._source.with_receipts(headers, ours)
-        events = decode_blocks(blocks, self._manifest.tokens)
+        events = decode_blocks(blocks, self._manifest.contracts)
         with transaction(self._sessions) as session:
             mined = find_mined(session, self._client, blocks, ours)
         final = max(position.finalized_block, self._final_number(head_number))

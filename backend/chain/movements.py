@@ -23,6 +23,9 @@ class MovementKind(StrEnum):
     TRANSFER = "transfer"
     LINK = "link"
     CROSSCHAIN = "crosschain"
+    """Burnt or minted by a contract with EXCHANGE_ROLE; `backend.chain.swap_movements` says for which swap."""
+    SWAP = "swap"
+    SWAP_REFUND = "swap_refund"
     UNEXPLAINED = "unexplained"
     """A mint or burn that no log of an operation follows: only seen by a book that collects its faults."""
 

@@ -1,23 +1,29 @@
-"""Writes what blocks did to lots: the replay that the audit uses, into rows, in one database transaction."""
+"""Writes what blocks did to lots and debts: the replay that the audit uses, into rows, in one database transaction."""
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 
 import orjson
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from backend.chain.blocks import VerifiedBlock
+from backend.chain.clearing_events import CLEARING_PARAMETERS
 from backend.chain.copying import NULL, copy_lines, escaped, hex_text
+from backend.chain.debts import write_debts, write_volumes
 from backend.chain.event_types import ZERO_ADDRESS, ChainEvent, LotTransferred, Transfer
-from backend.chain.events import RawLog, decode_log, payload_of
+from backend.chain.events import PayloadValue, RawLog, decode_log, payload_of
+from backend.chain.exchange_events import EXCHANGE_PARAMETERS, SwapMinted, SwapPending
 from backend.chain.ledger import LotBook
-from backend.chain.manifest import ProgrammeEntry
+from backend.chain.manifest import Manifest
 from backend.chain.models import LotBalance
-from backend.chain.movements import Movement
+from backend.chain.movements import Movement, MovementKind
+from backend.chain.swap_movements import SwapLogs
 
 _ENTRY_COLUMNS = (
     "chain_id",
@@ -47,10 +53,14 @@ _ZERO_TEXT = hex_text(ZERO_ADDRESS)
 
 
 @dataclass(slots=True)
-class TokenEvents:
-    """Decoded logs of one token, block by block with the block's time (Unix seconds)."""
+class ContractEvents:
+    """Decoded logs of one contract, block by block with the block's time (Unix seconds)."""
 
     blocks: list[tuple[int, list[ChainEvent]]] = field(default_factory=list)
+
+    def all(self) -> Iterator[ChainEvent]:
+        """The events in order."""
+        return chain.from_iterable(events for _, events in self.blocks)
 
     def senders(self) -> set[bytes]:
         """Accounts whose present lots a replay needs: those that give points away."""
@@ -59,21 +69,54 @@ class TokenEvents:
         return found
 
 
-def decode_blocks(blocks: Iterable[VerifiedBlock], tokens: Iterable[bytes]) -> dict[bytes, TokenEvents]:
-    """The logs of our tokens, decoded, by token."""
-    wanted = {"0x" + token.hex(): token for token in tokens}
-    found = {token: TokenEvents() for token in wanted.values()}
+def decode_blocks(blocks: Iterable[VerifiedBlock], contracts: Iterable[bytes]) -> dict[bytes, ContractEvents]:
+    """The logs of our contracts, decoded, by contract."""
+    wanted = {"0x" + contract.hex(): contract for contract in contracts}
+    found = {contract: ContractEvents() for contract in wanted.values()}
     for block in blocks:
         events: dict[bytes, list[ChainEvent]] = defaultdict(list)
         for receipt in block.receipts:
             for raw in receipt["logs"]:
-                token = wanted.get(raw["address"].lower())
-                event = decode_log(_as_raw(raw)) if token is not None else None
-                if token is not None and event is not None:
-                    events[token].append(event)
-        for token, decoded in events.items():
-            found[token].blocks.append((block.timestamp, decoded))
+                contract = wanted.get(raw["address"].lower())
+                event = decode_log(_as_raw(raw)) if contract is not None else None
+                if contract is not None and event is not None:
+                    events[contract].append(event)
+        for contract, decoded in events.items():
+            found[contract].blocks.append((block.timestamp, decoded))
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Lines:
+    """Lines of COPY: entries of lots, and differences to the present lots."""
+
+    entries: list[str]
+    deltas: list[str]
+
+
+_REFS = ("ref", "batch_id")
+_EXCHANGE_REFS = ("swap_id", "lane_id")
+_CLEARING_REFS = ("debtor", "programme_id", "swap_id")
+_EVENT_REFS = {
+    **dict.fromkeys(EXCHANGE_PARAMETERS, _EXCHANGE_REFS),
+    **dict.fromkeys(CLEARING_PARAMETERS, _CLEARING_REFS),
+}
+
+
+def subject_of(event: ChainEvent) -> tuple[bytes | None, bytes | None]:
+    """What an event is about, and the member's account in it: `ref` and `account` of `TokenEvent`."""
+    refs = (getattr(event, name, None) for name in _EVENT_REFS.get(type(event), _REFS))
+    account = event.to if isinstance(event, SwapMinted) else getattr(event, "account", None)
+    if isinstance(event, SwapPending):
+        account = event.pending.account
+    return next((ref for ref in refs if ref), None), account
+
+
+def _json(payload: dict[str, PayloadValue]) -> str:
+    try:
+        return orjson.dumps(payload).decode()
+    except orjson.JSONEncodeError:
+        return json.dumps(payload)  # An amount beyond 64 bits, which a currency with 18 decimals has soon.
 
 
 def _as_raw(raw: object) -> RawLog:
@@ -83,23 +126,31 @@ def _as_raw(raw: object) -> RawLog:
 class Projection:
     """Writer of one chain's projection."""
 
-    def __init__(self, chain_id: int, programmes: Sequence[ProgrammeEntry]) -> None:
-        self._chain_id = chain_id
-        self._programmes = {entry.token_bytes: entry for entry in programmes}
+    def __init__(self, manifest: Manifest) -> None:
+        self._chain_id = manifest.chain_id
+        self._programmes = {entry.token_bytes: entry for entry in manifest.programmes}
+        self._exchange = manifest.exchange.address_bytes if manifest.exchange else None
+        self._clearing = manifest.clearing.address_bytes if manifest.clearing else None
 
-    def write(self, session: Session, blocks: Sequence[VerifiedBlock], events: dict[bytes, TokenEvents]) -> int:
+    def write(self, session: Session, blocks: Sequence[VerifiedBlock], events: dict[bytes, ContractEvents]) -> int:
         """Writes blocks, lot entries, lots and events; answers the number of events. Errors: `LedgerError`."""
         self._write_blocks(session, blocks)
         count = 0
         entries: list[str] = []
         deltas: list[str] = []
         others: list[str] = []
-        for token, seen in events.items():
+        swaps = SwapLogs(self._exchange, events[self._exchange].all()) if self._exchange in events else None
+        for contract, seen in events.items():
             if not seen.blocks:
                 continue
             count += sum(len(group) for _, group in seen.blocks)
-            self._replay(session, token, seen, entries, deltas)
-            others += self._event_lines(token, seen)
+            if contract in self._programmes:
+                self._replay(session, contract, seen, swaps, _Lines(entries, deltas))
+            elif contract == self._clearing:
+                write_debts(session, self._chain_id, seen.all())
+            elif contract == self._exchange:
+                write_volumes(session, self._chain_id, seen.blocks)
+            others += self._event_lines(contract, seen)
         copy_lines(session, "lot_entries", _ENTRY_COLUMNS, entries)
         copy_lines(session, "token_events", _EVENT_COLUMNS, others)
         self._apply(session, deltas)
@@ -112,7 +163,9 @@ class Projection:
         ]
         copy_lines(session, "blocks", ("chain_id", "number", "hash", "parent_hash", "timestamp"), lines)
 
-    def _replay(self, session: Session, token: bytes, seen: TokenEvents, entries: list[str], deltas: list[str]) -> None:
+    def _replay(
+        self, session: Session, token: bytes, seen: ContractEvents, swaps: SwapLogs | None, lines: _Lines
+    ) -> None:
         terms = self._programmes[token].terms
         book = LotBook(terms.epoch_length_seconds, terms.validity_epochs)
         # Accounts that only receive need no lots: what is added to them is written as a difference.
@@ -122,10 +175,12 @@ class Projection:
         head = f"{self._chain_id}\t{hex_text(token)}\t"
         for timestamp, group in seen.blocks:
             for movement in book.apply_block(group, timestamp):
-                _write_movement(head, movement, entries, changes)
-        deltas += [
+                if swaps is not None and movement.kind is MovementKind.CROSSCHAIN:
+                    swaps.explain(movement)
+                _write_movement(head, movement, lines.entries, changes)
+        lines.deltas.extend(
             f"{head}{hex_text(account)}\t{epoch}\t{points}" for (account, epoch), points in changes.items() if points
-        ]
+        )
 
     def _load(self, session: Session, token: bytes, accounts: set[bytes]) -> dict[bytes, dict[int, int]]:
         lots: dict[bytes, dict[int, int]] = defaultdict(dict)
@@ -135,25 +190,23 @@ class Projection:
             lots[account][epoch] = points
         return lots
 
-    def _event_lines(self, token: bytes, seen: TokenEvents) -> list[str]:
+    def _event_lines(self, contract: bytes, seen: ContractEvents) -> list[str]:
         lines = []
-        head = f"{self._chain_id}\t{hex_text(token)}\t"
-        for _, events in seen.blocks:
-            for event in events:
-                if type(event) is Transfer or type(event) is LotTransferred:
-                    continue  # Their content is in lot_entries.
-                ref = getattr(event, "ref", None) or getattr(event, "batch_id", None)
-                account = getattr(event, "account", None)
-                fields = (
-                    str(event.block_number),
-                    hex_text(event.transaction_hash),
-                    str(event.log_index),
-                    type(event).__name__,
-                    NULL if ref is None else hex_text(ref),
-                    NULL if account is None else hex_text(account),
-                    escaped(orjson.dumps(payload_of(event)).decode()),
-                )
-                lines.append(head + "\t".join(fields))
+        head = f"{self._chain_id}\t{hex_text(contract)}\t"
+        for event in seen.all():
+            if type(event) is Transfer or type(event) is LotTransferred:
+                continue  # Their content is in lot_entries.
+            ref, account = subject_of(event)
+            fields = (
+                str(event.block_number),
+                hex_text(event.transaction_hash),
+                str(event.log_index),
+                type(event).__name__,
+                NULL if ref is None else hex_text(ref),
+                NULL if account is None else hex_text(account),
+                escaped(_json(payload_of(event))),
+            )
+            lines.append(head + "\t".join(fields))
         return lines
 
     @staticmethod

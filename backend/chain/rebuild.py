@@ -8,7 +8,16 @@ from sqlalchemy import delete
 from sqlalchemy.orm import Session, sessionmaker
 
 from backend.chain.indexer import Indexer
-from backend.chain.models import Block, Cursor, LotBalance, LotEntry, TokenEvent
+from backend.chain.models import (
+    Block,
+    Cursor,
+    DebtEntry,
+    DebtTotal,
+    LaneVolume,
+    LotBalance,
+    LotEntry,
+    TokenEvent,
+)
 from backend.database import transaction
 
 
@@ -24,7 +33,7 @@ def rebuild_projection(
     again. Errors: those of `Indexer.run_once`.
     """
     with transaction(sessions) as session:
-        for table in (LotBalance, LotEntry, TokenEvent, Block, Cursor):
+        for table in (LotBalance, LotEntry, DebtEntry, DebtTotal, LaneVolume, TokenEvent, Block, Cursor):
             session.execute(delete(table).where(table.chain_id == chain_id))
     indexer.start()
     total = 0

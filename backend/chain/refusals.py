@@ -83,6 +83,7 @@ _CLEARING_SENTENCES: Final = {
     "NothingToSettle": "No cycle is being settled.",
     "Overpaid": "{outstanding} is still to pay, not {amount}.",
     "PaymentOutstanding": "A programme has still to pay {outstanding}.",
+    "SameParty": "A programme cannot owe itself.",
     "ReservationMismatch": "The swap has a reservation, or none, contrary to what was asked.",
     "UnknownCycle": "Cycle {cycle} has not been closed.",
     "UnknownProgramme": "The registry has no such programme.",

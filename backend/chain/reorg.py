@@ -8,6 +8,7 @@ from sqlalchemy import delete, select, text
 from sqlalchemy.orm import Session
 
 from backend.chain.client import ChainClient
+from backend.chain.debts import take_back
 from backend.chain.models import Block, TokenEvent
 from backend.chain.reconcile import unsettle
 
@@ -50,6 +51,7 @@ def rewind(session: Session, chain_id: int, first: int) -> None:
     parameters = {"chain_id": chain_id, "first": first}
     session.execute(text(_TAKE_BACK_LOTS), parameters)
     session.execute(text(_DROP_EMPTY), {"chain_id": chain_id})
+    take_back(session, chain_id, first)
     session.execute(delete(TokenEvent).where(TokenEvent.chain_id == chain_id, TokenEvent.block_number >= first))
     session.execute(delete(Block).where(Block.chain_id == chain_id, Block.number >= first))
 

@@ -1,10 +1,17 @@
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
+import pytest
 from eth_abi.abi import encode
 
-from backend.chain.artifacts import load_artifact
+from backend.chain.artifacts import all_artifacts, load_artifact
 from backend.chain.points_token import selector
-from backend.chain.reverts import _SENTENCES, decode_revert, revert_from_text
+from backend.chain.refusals import SENTENCES
+from backend.chain.reverts import decode_revert, refusal, revert_from_text
+
+ROOT = Path(__file__).parents[3]
 
 
 def test_decode_revert__custom_error__name_values_and_a_sentence() -> None:
@@ -38,8 +45,31 @@ def test_decode_revert__nothing_or_nonsense__unknown() -> None:
 
 
 def test_sentences__name_only_errors_and_arguments_that_exist() -> None:
-    items = [*load_artifact("PointsToken").abi, *load_artifact("ProgrammeRegistry").abi]
+    items = [item for artifact in all_artifacts() for item in artifact.abi]
     errors = {item.name: item for item in items if item.type == "error"}
-    for name, sentence in _SENTENCES.items():
+    for name, sentence in SENTENCES.items():
         arguments = {part.name: "value" for part in errors[name].inputs}
         assert sentence.format(**arguments)
+
+
+@pytest.mark.parametrize("contract", ["PointsExchange", "ClearingHouse"])
+def test_sentences__every_error_of_exchange_and_clearing__has_one(contract: str) -> None:
+    source = (ROOT / "contracts" / "interfaces" / f"I{contract}.sol").read_text()
+    own = set(re.findall(r"^    error (\w+)\(", source, re.MULTILINE))
+    compiled = {item.name for item in load_artifact(contract).abi if item.type == "error"}
+    assert own <= SENTENCES.keys()
+    assert own <= compiled
+
+
+def test_decode_revert__error_of_the_house_through_the_exchange__its_name() -> None:
+    data = selector("DebitCapExceeded(bytes32,bytes32,uint256,uint256)")
+    data += encode(["bytes32", "bytes32", "uint256", "uint256"], [b"fuel", b"grocer", 7_000, 12])
+    error = decode_revert(data)
+    assert (error.name, error.arguments["available"]) == ("DebitCapExceeded", 12)
+    assert "may owe the destination 12 more, not 7000" in error.detail
+
+
+def test_refusal__same_as_decoded() -> None:
+    data = selector("BelowMinimum(uint256,uint256)") + encode(["uint256", "uint256"], [3, 100])
+    decoded, made = decode_revert(data), refusal("BelowMinimum", pointsIn=3, minimumIn=100)
+    assert (decoded.name, decoded.arguments, decoded.detail) == (made.name, made.arguments, made.detail)

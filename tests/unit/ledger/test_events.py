@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import fields, is_dataclass
+
 import pytest
 from eth_abi.abi import encode
 
-from backend.chain.artifacts import AbiItem, load_artifact
+from backend.chain.artifacts import AbiItem, AbiParameter, all_artifacts
+from backend.chain.clearing_events import PositionAdvised, ReservationEnded
 from backend.chain.event_types import (
     Lot,
     LotTransferred,
@@ -27,6 +31,8 @@ from backend.chain.events import (
     signature_of,
     topic0_of,
 )
+from backend.chain.exchange_events import SwapBurnt, SwapPending
+from backend.chain.exchange_types import Price
 
 TOKEN, ALICE, BOB = b"\x10" * 20, b"\xa1" * 20, b"\xb0" * 20
 REF = bytes(range(32))
@@ -58,8 +64,7 @@ def topic_of(event: type) -> bytes:
 
 
 def compiled_events() -> list[AbiItem]:
-    abi = [*load_artifact("PointsToken").abi, *load_artifact("ProgrammeRegistry").abi]
-    return [item for item in abi if item.type == "event"]
+    return [item for artifact in all_artifacts() for item in artifact.abi if item.type == "event"]
 
 
 def test_table__compiled_abi__every_event_known_or_named_here_as_not_needed() -> None:
@@ -68,19 +73,42 @@ def test_table__compiled_abi__every_event_known_or_named_here_as_not_needed() ->
     assert known == compiled
 
 
-def test_table__compiled_abi__same_parameters_indexed() -> None:
+def a_value(part: AbiParameter, number: int) -> object:
+    """Some value of the parameter's type that no other parameter has."""
+    if part.type.endswith("[]"):
+        item = part.model_copy(update={"type": part.type[:-2]})
+        return [a_value(item, number + 10 * at) for at in range(3)]
+    if part.type == "tuple":
+        return tuple(a_value(each, number + at) for at, each in enumerate(part.components))
+    if part.type in {"bytes32", "address"}:
+        return bytes([number % 256]) * (32 if part.type == "bytes32" else 20)
+    return number % 2 == 1 if part.type == "bool" else number
+
+
+def flat(value: object) -> list[object]:
+    """Bytes and numbers of a value, structs and lots taken apart."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return [each for field in fields(value) for each in flat(getattr(value, field.name))]
+    return [each for part in value for each in flat(part)] if isinstance(value, list | tuple) else [value]
+
+
+def test_table__compiled_abi__every_value_where_it_belongs() -> None:
+    """Encoded by eth_abi with a value of its own for each parameter; the event has them in the ABI's order."""
     for item in compiled_events():
         if item.name in NOT_NEEDED:
             continue
         event = next(each for each in EVENT_TYPES.values() if each.__name__ == item.name)
-        topics = [topic_of(event)] + [bytes(32) for part in item.inputs if part.indexed]
-        rest = [part.canonical_type() for part in item.inputs if not part.indexed]
-        values: list[object] = [
-            [] if kind.endswith("[]") else bytes(32) if kind == "bytes32" else bytes(20) if kind == "address" else 0
-            for kind in rest
-        ]
-        decoded = decode_log(raw_log(topics, encode(rest, values)))
+        values = [a_value(part, 20 * at + 1) for at, part in enumerate(item.inputs)]
+        topics, data_types, data_values = [topic_of(event)], [], []
+        for part, value in zip(item.inputs, values, strict=True):
+            if part.indexed:
+                topics.append(encode([part.canonical_type()], [value]))
+            else:
+                data_types.append(part.canonical_type())
+                data_values.append(value)
+        decoded = decode_log(raw_log(topics, encode(data_types, data_values)))
         assert type(decoded) is event
+        assert flat(decoded)[4:] == flat(values)
 
 
 def test_transfer__fast_path__all_fields() -> None:
@@ -156,3 +184,37 @@ def test_registered__registry_event__programme_and_token() -> None:
 
 def test_decoders__one_per_event() -> None:
     assert set(DECODERS) == set(EVENT_TYPES)
+
+
+def test_swap_burnt__nested_values__as_json() -> None:
+    price, lots = (30, 6, 6, 7), [(572, 30)]
+    types = ["bytes32", "uint32", "bytes32", "(uint256,uint256,uint256,uint256)", "(uint256,uint256)[]"]
+    data = encode(types, [REF, 2, bytes(32), price, lots])
+    event = decode_log(raw_log([topic_of(SwapBurnt), REF, REF[::-1], bytes(12) + ALICE], data))
+    assert isinstance(event, SwapBurnt)
+    assert event.price == Price(30, 6, 6, 7)
+    payload = payload_of(event)
+    assert payload["price"] == {"points_in": 30, "points_out": 6, "base_out": 6, "settlement": 7}
+    assert payload["lots"] == [[572, 30]]
+
+
+def test_position_advised__negative_amount__kept() -> None:
+    topics = [topic_of(PositionAdvised), (3).to_bytes(32), b"fuel".ljust(32, b"\0")]
+    event = decode_log(raw_log(topics, encode(["int256"], [-(10**30)])))
+    assert isinstance(event, PositionAdvised)
+    assert (event.cycle, event.due) == (3, -(10**30))
+
+
+@pytest.mark.parametrize("spoil", [lambda data: data[:-32], lambda data: data + bytes(32), lambda data: data[:31]])
+def test_swap_pending__wrong_length__malformed(spoil: Callable[[bytes], bytes]) -> None:
+    pending = (REF, ALICE, BOB, 6, 7, 99, [(572, 30), (573, 1)])
+    data = encode(["(bytes32,address,address,uint256,uint256,uint256,(uint256,uint256)[])"], [pending])
+    topics = [topic_of(SwapPending), REF, REF]
+    assert decode_log(raw_log(topics, data)) is not None
+    with pytest.raises(MalformedLogError):
+        decode_log(raw_log(topics, spoil(data)))
+
+
+def test_flag_that_is_neither__malformed() -> None:
+    with pytest.raises(MalformedLogError, match="no bool"):
+        decode_log(raw_log([topic_of(ReservationEnded), REF], encode(["uint256", "uint256"], [5, 2])))

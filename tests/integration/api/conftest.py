@@ -15,13 +15,18 @@ from backend.auth.scopes import Scope
 from backend.auth.service import create_key
 from backend.chain.submitter import Submitter
 from backend.database import transaction
+from backend.hexes import parse_address
 from backend.programmes.service import sync_from_manifest
+from backend.settings import Settings
 from tests.integration.api.chain_world import ChainWorld
+from tests.integration.api.exchange_world import ExchangeWorld
 from tests.integration.api.world import NOON, Caller, World, make_programme, make_settings, put_block
-from tests.support.anvil import TERMS, Anvil, deploy
+from tests.support.anvil import TERMS, Anvil, Deployment, deploy
 from tests.support.postgres import database_url, engine, postgres_server, sessions
 
-__all__ = ["chain_world", "database_url", "engine", "postgres_server", "sessions", "world"]
+__all__ = ["chain_world", "database_url", "engine", "exchange_world", "postgres_server", "sessions", "world"]
+
+SHORT_TERMS = TERMS.model_copy(update={"validity_epochs": 2})
 
 
 def _keys(session: Session, *programme_ids: str | None) -> list[str]:
@@ -47,25 +52,33 @@ def world(database_url: str, sessions: sessionmaker[Session]) -> Iterator[World]
         yield World(client, sessions, settings, market, pharmacy, operator, till, other_till, anonymous, auditor)
 
 
+def _submitters(deployment: Deployment, sessions: sessionmaker[Session]) -> tuple[Submitter, ...]:
+    """Those of issuer and custodian, who are the same for every programme."""
+    entry, client = deployment.manifest.programmes[0], deployment.chain.client
+    return tuple(
+        Submitter(sessions, client, deployment.signers.signer(parse_address(address)), deployment.manifest.chain_id)
+        for address in (entry.issuer, entry.custodian)
+    )
+
+
+def _chain_settings(database_url: str, deployment: Deployment) -> Settings:
+    return make_settings(
+        database_url,
+        rpc_urls=[deployment.chain.url],
+        manifest_path=deployment.manifest_path,
+        batch_max_age_seconds=0.001,
+        public_url="http://127.0.0.1:8000",
+    )
+
+
 @pytest.fixture
 def chain_world(database_url: str, sessions: sessionmaker[Session], tmp_path: Path) -> Iterator[ChainWorld]:
     with Anvil(timestamp=int(NOON.timestamp())) as anvil:
-        terms = TERMS.model_copy(update={"validity_epochs": 2})
-        deployment = deploy(anvil, tmp_path, ("market", "pharmacy"), terms)
-        settings = make_settings(
-            database_url,
-            rpc_urls=[anvil.url],
-            manifest_path=deployment.manifest_path,
-            batch_max_age_seconds=0.001,
-            public_url="http://127.0.0.1:8000",
-        )
+        deployment = deploy(anvil, tmp_path, ("market", "pharmacy"), SHORT_TERMS)
+        settings = _chain_settings(database_url, deployment)
         with transaction(sessions) as session:
             market, pharmacy = sync_from_manifest(session, deployment.manifest)
             texts = _keys(session, None, market.id, pharmacy.id)
-        submitters = tuple(
-            Submitter(sessions, anvil.client, deployment.signers.signer(address), deployment.manifest.chain_id)
-            for address in (market.issuer, market.custodian)
-        )
         with TestClient(create_app(settings), raise_server_exceptions=False) as client:
             operator, till, other_till, auditor, anonymous = (Caller(client, text) for text in [*texts, None])
             world = ChainWorld(
@@ -80,7 +93,40 @@ def chain_world(database_url: str, sessions: sessionmaker[Session], tmp_path: Pa
                 anonymous=anonymous,
                 auditor=auditor,
                 deployment=deployment,
-                submitters=submitters,
+                submitters=_submitters(deployment, sessions),
             )
             world.step()
+            yield world
+
+
+@pytest.fixture
+def exchange_world(database_url: str, sessions: sessionmaker[Session], tmp_path: Path) -> Iterator[ExchangeWorld]:
+    with Anvil(timestamp=int(NOON.timestamp())) as anvil:
+        deployment = deploy(anvil, tmp_path, ("market", "pharmacy", "fuel"), SHORT_TERMS, with_exchange=True)
+        settings = _chain_settings(database_url, deployment)
+        with transaction(sessions) as session:
+            market, pharmacy, fuel = sync_from_manifest(session, deployment.manifest)
+            texts = _keys(session, None, market.id, pharmacy.id, fuel.id)
+        with TestClient(create_app(settings), raise_server_exceptions=False) as client:
+            operator, till, other_till, fuel_till, auditor, anonymous = (
+                Caller(client, text) for text in [*texts, None]
+            )
+            world = ExchangeWorld(
+                client=client,
+                sessions=sessions,
+                settings=settings,
+                market=market,
+                pharmacy=pharmacy,
+                operator=operator,
+                till=till,
+                other_till=other_till,
+                anonymous=anonymous,
+                auditor=auditor,
+                deployment=deployment,
+                submitters=_submitters(deployment, sessions),
+                fuel=fuel,
+                fuel_till=fuel_till,
+            )
+            world.step()
+            world.join_clearing()
             yield world

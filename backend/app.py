@@ -12,6 +12,7 @@ from fastapi.openapi.utils import get_openapi
 
 from backend import health, problems
 from backend.auth import endpoints as auth
+from backend.clearing import endpoints as clearing
 from backend.context import AppContext
 from backend.errors import Problem
 from backend.exchange import endpoints as exchange
@@ -64,6 +65,7 @@ def create_app(settings: Settings) -> FastAPI:
         wallets.sessions,
         *points.routers,
         *exchange.routers,
+        *clearing.routers,
         *partners.routers,
     ]:
         app.include_router(router, prefix="/v1")

@@ -69,6 +69,9 @@ class Settings(BaseSettings):
         le=604_800,
         description="An unanswered posting is reversed this long before its swap becomes refundable (chain time)",
     )
+    clearing_alert_percent: int = Field(
+        default=80, ge=1, le=100, description="An alert is raised when a programme uses this much of what it may owe"
+    )
     member_session_seconds: int = Field(default=3600, ge=60, description="How long a member stays signed in")
     log_level: str = Field(default="INFO", description="DEBUG, INFO, WARNING or ERROR")
     metrics_port: int = Field(default=0, ge=0, le=65535, description="Port of a worker's Prometheus metrics; 0: off")

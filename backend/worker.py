@@ -45,6 +45,8 @@ class Role(StrEnum):
     """Follow the chain."""
     POST = "post"
     """Carry swaps into partners' own systems."""
+    CLEAR = "clear"
+    """Close and settle cycles, and keep the alerts on positions."""
 
 
 @dataclass

@@ -10,6 +10,7 @@ from backend.chain.indexer import build_indexer
 from backend.chain.manifest import Manifest
 from backend.chain.notifications import BLOCKS, OUTBOX, WorkWaiter
 from backend.chain.submitter import Submitter, build_submitters
+from backend.clearing.keeper import Keeper
 from backend.database import make_engine, make_sessions
 from backend.partners.jobs import CHANNEL as PARTNERS_CHANNEL
 from backend.partners.worker import build_partner_worker
@@ -41,6 +42,8 @@ def _build(settings: Settings, role: Role, stopping: threading.Event) -> RoleLoo
         step = IntakeWorker(sessions).run_once
     elif role is Role.BATCH:
         step = Batcher(sessions, settings).run_once
+    elif role is Role.CLEAR:
+        step = Keeper(sessions, settings).run_once
     else:
         manifest = Manifest.load(settings.manifest_path)
         client = ChainClient(settings.rpc_urls, manifest.chain_id)
@@ -62,6 +65,7 @@ _CHANNELS = {
     Role.SUBMIT: (OUTBOX, BLOCKS),
     Role.INDEX: (OUTBOX,),
     Role.POST: (BLOCKS, PARTNERS_CHANNEL),
+    Role.CLEAR: (BLOCKS,),
 }
 
 

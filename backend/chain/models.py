@@ -152,10 +152,10 @@ HOUSE_LOGS = (
 
 
 class TokenEvent(Base):
-    """A log other than Transfer of a points token, the exchange or the clearing house, by what it is about.
+    """A log of a points token, the exchange or the clearing house, by what it is about; no Transfer, no DebtBooked.
 
     `token` is the contract; `ref` is the ref or batch id of a token's log, the swap or lane id of the exchange's, the
-    programme of the clearing house's (the debtor where there are two).
+    programme of the clearing house's (the debtor where there are two), or the swap of a reservation.
     """
 
     __tablename__ = "token_events"

@@ -13,7 +13,7 @@ from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from backend.chain.blocks import VerifiedBlock
-from backend.chain.clearing_events import CLEARING_PARAMETERS
+from backend.chain.clearing_events import CLEARING_PARAMETERS, DebtBooked, DebtReserved
 from backend.chain.copying import NULL, copy_lines, escaped, hex_text
 from backend.chain.debts import write_debts, write_volumes
 from backend.chain.event_types import ZERO_ADDRESS, ChainEvent, LotTransferred, Transfer
@@ -100,6 +100,7 @@ _CLEARING_REFS = ("debtor", "programme_id", "swap_id")
 _EVENT_REFS = {
     **dict.fromkeys(EXCHANGE_PARAMETERS, _EXCHANGE_REFS),
     **dict.fromkeys(CLEARING_PARAMETERS, _CLEARING_REFS),
+    DebtReserved: ("swap_id",),  # Meets the end of the reservation, which knows the swap alone.
 }
 
 
@@ -194,8 +195,8 @@ class Projection:
         lines = []
         head = f"{self._chain_id}\t{hex_text(contract)}\t"
         for event in seen.all():
-            if type(event) is Transfer or type(event) is LotTransferred:
-                continue  # Their content is in lot_entries.
+            if type(event) in {Transfer, LotTransferred, DebtBooked}:
+                continue  # Their content is in lot_entries and debt_entries.
             ref, account = subject_of(event)
             fields = (
                 str(event.block_number),

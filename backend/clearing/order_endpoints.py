@@ -1,0 +1,221 @@
+"""Endpoints of the clearing that write. Each answers 202 with what the chain was asked to do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import Request, Response
+from sqlalchemy.orm import Session
+
+from backend.auth.callers import Caller
+from backend.auth.errors import ForbiddenError
+from backend.auth.policies import Policy, allow
+from backend.auth.routing import CallerDep, ContextDep, RequestIdDep, SessionDep, protected_router
+from backend.auth.scopes import Scope
+from backend.chain.models import Operation
+from backend.chain.programme_registry import programme_id as on_chain_id
+from backend.clearing.disputes import create_dispute, find_dispute, read_dispute
+from backend.clearing.orders import Order, Treasury
+from backend.clearing.reading import ClearingReader, read_clearing
+from backend.clearing.schemas import (
+    CreditLineSet,
+    CycleNumber,
+    DepositCreate,
+    DisputeCreate,
+    DisputeRead,
+    DistributionCreate,
+    EnforcementCreate,
+    EnforcementRead,
+    JoinCreate,
+    OrderRead,
+    PaymentCreate,
+    WithdrawalCreate,
+)
+from backend.points.operations import read_operation
+from backend.points.waiting import answer_when_settled
+from backend.programmes.models import Programme
+from backend.programmes.repository import get_programme
+
+router = protected_router("/clearing", "clearing")
+_POLICY = Policy(scope=Scope.CLEARING_WRITE)
+_ACCEPTED: dict[int | str, dict[str, Any]] = {200: {"description": "The chain has decided (`Prefer: wait`)"}}
+
+
+def _order_read(session: Session, order: Order) -> OrderRead:
+    operation = session.get_one(Operation, order.operation.id)
+    approval = session.get_one(Operation, order.approval.id) if order.approval is not None else None
+    return OrderRead(
+        operation=read_operation(operation), approval=read_operation(approval) if approval is not None else None
+    )
+
+
+def _answer(request: Request, response: Response, session: Session, order: Order) -> OrderRead:
+    answer_when_settled(request, order.operation.id, lambda fresh: _order_read(fresh, order), response)
+    return _order_read(session, order)
+
+
+def _acting(session: Session, caller: Caller, asked: str | None) -> Programme:
+    """The programme in whose name is asked, locked: its orders are judged one after the other."""
+    programme = get_programme(session, caller.programme(asked))
+    session.refresh(programme, with_for_update=True)
+    return programme
+
+
+@router.post("/joins", status_code=202, responses=_ACCEPTED)
+@allow(_POLICY)
+def create_join(
+    body: JoinCreate,
+    request: Request,
+    response: Response,
+    session: SessionDep,
+    caller: CallerDep,
+    context: ContextDep,
+    request_id: RequestIdDep,
+) -> OrderRead:
+    """Takes part in the clearing. Once, for ever."""
+    programme = _acting(session, caller, body.programme_id)
+    treasury = Treasury(session, context.chain, read_clearing(session, context.settings), request_id)
+    return _answer(request, response, session, treasury.join(programme))
+
+
+@router.post("/deposits", status_code=202, responses=_ACCEPTED)
+@allow(_POLICY)
+def create_deposit(
+    body: DepositCreate,
+    request: Request,
+    response: Response,
+    session: SessionDep,
+    caller: CallerDep,
+    context: ContextDep,
+    request_id: RequestIdDep,
+) -> OrderRead:
+    """Posts collateral with the money of the programme's treasurer."""
+    programme = _acting(session, caller, body.programme_id)
+    treasury = Treasury(session, context.chain, read_clearing(session, context.settings), request_id)
+    return _answer(request, response, session, treasury.deposit(programme, body.amount))
+
+
+@router.post("/withdrawals", status_code=202, responses=_ACCEPTED)
+@allow(_POLICY)
+def create_withdrawal(
+    body: WithdrawalCreate,
+    request: Request,
+    response: Response,
+    session: SessionDep,
+    caller: CallerDep,
+    context: ContextDep,
+    request_id: RequestIdDep,
+) -> OrderRead:
+    """Takes out collateral that covers nothing, to the account of the programme's treasurer."""
+    programme = _acting(session, caller, body.programme_id)
+    treasury = Treasury(session, context.chain, read_clearing(session, context.settings), request_id)
+    return _answer(request, response, session, treasury.withdraw(programme, body.amount))
+
+
+@router.post("/payments", status_code=202, responses=_ACCEPTED)
+@allow(_POLICY)
+def create_payment(
+    body: PaymentCreate,
+    request: Request,
+    response: Response,
+    session: SessionDep,
+    caller: CallerDep,
+    context: ContextDep,
+    request_id: RequestIdDep,
+) -> OrderRead:
+    """Pays what is due in the closed cycle, with money or from collateral."""
+    programme = _acting(session, caller, body.programme_id)
+    treasury = Treasury(session, context.chain, read_clearing(session, context.settings), request_id)
+    return _answer(request, response, session, treasury.pay(programme, body.amount, body.source))
+
+
+@router.put("/credit-lines/{partner_id}", status_code=202, responses=_ACCEPTED)
+@allow(_POLICY)
+def set_credit_line(
+    partner_id: str,
+    body: CreditLineSet,
+    request: Request,
+    response: Response,
+    session: SessionDep,
+    caller: CallerDep,
+    context: ContextDep,
+    request_id: RequestIdDep,
+) -> OrderRead:
+    """Lets a partner owe up to `amount` without collateral. It is also the most that the partner's default can cost."""
+    programme = _acting(session, caller, body.programme_id)
+    partner = get_programme(session, partner_id)
+    treasury = Treasury(session, context.chain, read_clearing(session, context.settings), request_id)
+    return _answer(request, response, session, treasury.set_credit_line(programme, partner, body.amount))
+
+
+@router.post("/cycles/{cycle}/disputes", status_code=202, responses=_ACCEPTED)
+@allow(_POLICY)
+def create_cycle_dispute(
+    cycle: CycleNumber,
+    body: DisputeCreate,
+    request: Request,
+    response: Response,
+    session: SessionDep,
+    caller: CallerDep,
+    context: ContextDep,
+    request_id: RequestIdDep,
+) -> DisputeRead:
+    """Disputes a closed cycle: keeps the note, and logs its keccak256 on chain. The same reference again answers it."""
+    programme = _acting(session, caller, body.programme_id)
+    reader = read_clearing(session, context.settings)
+    dispute, operation, is_new = create_dispute(session, reader, programme, cycle, body, request_id=request_id)
+    answer_when_settled(
+        request, operation.id, lambda fresh: read_dispute(reader, find_dispute(fresh, dispute.id)), response
+    )
+    if not is_new:
+        response.status_code = 200
+    return read_dispute(reader, find_dispute(session, dispute.id))
+
+
+@router.post("/enforcements", status_code=202, responses=_ACCEPTED)
+@allow(Policy())
+def create_enforcement(
+    body: EnforcementCreate,
+    request: Request,
+    response: Response,
+    session: SessionDep,
+    context: ContextDep,
+    request_id: RequestIdDep,
+) -> EnforcementRead:
+    """After the payment deadline: has a debtor's collateral pay, or declares its default. The operator decides."""
+    debtor = get_programme(session, body.programme_id)
+    treasury = Treasury(session, context.chain, read_clearing(session, context.settings), request_id)
+    order, outcome = treasury.enforce(debtor)
+
+    def render(fresh: Session) -> EnforcementRead:
+        return EnforcementRead(**_order_read(fresh, order).model_dump(), outcome=outcome)
+
+    answer_when_settled(request, order.operation.id, render, response)
+    return render(session)
+
+
+@router.post("/distributions", status_code=202, responses=_ACCEPTED)
+@allow(_POLICY)
+def create_distribution(
+    body: DistributionCreate,
+    request: Request,
+    response: Response,
+    session: SessionDep,
+    caller: CallerDep,
+    context: ContextDep,
+    request_id: RequestIdDep,
+) -> OrderRead:
+    """Pays claims on a programme in default from its collateral. For that programme and those with claims on it."""
+    reader = read_clearing(session, context.settings)
+    debtor = get_programme(session, body.programme_id)
+    asking = get_programme(session, caller.programme_id) if caller.programme_id is not None else None
+    _check_concerned(reader, debtor, asking)
+    treasury = Treasury(session, context.chain, reader, request_id)
+    return _answer(request, response, session, treasury.distribute(debtor, asking))
+
+
+def _check_concerned(reader: ClearingReader, debtor: Programme, asking: Programme | None) -> None:
+    if asking is None or asking.id == debtor.id:
+        return
+    if not reader.clearing.state.claim(on_chain_id(asking.slug), on_chain_id(debtor.slug)):
+        raise ForbiddenError(f"{asking.slug} has no claim on {debtor.slug}.")

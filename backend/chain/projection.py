@@ -102,6 +102,8 @@ _EVENT_REFS = {
     **dict.fromkeys(CLEARING_PARAMETERS, _CLEARING_REFS),
     DebtReserved: ("swap_id",),  # Meets the end of the reservation, which knows the swap alone.
 }
+_ELSEWHERE = frozenset({Transfer, LotTransferred, DebtBooked})
+"""Their content is in lot_entries and debt_entries."""
 
 
 def subject_of(event: ChainEvent) -> tuple[bytes | None, bytes | None]:
@@ -195,8 +197,8 @@ class Projection:
         lines = []
         head = f"{self._chain_id}\t{hex_text(contract)}\t"
         for event in seen.all():
-            if type(event) in {Transfer, LotTransferred, DebtBooked}:
-                continue  # Their content is in lot_entries and debt_entries.
+            if type(event) in _ELSEWHERE:
+                continue
             ref, account = subject_of(event)
             fields = (
                 str(event.block_number),

@@ -22,6 +22,7 @@ from backend.chain.abi_reading import canonical_type, read_values
 from backend.chain.client import ChainClient
 from backend.chain.event_types import ChainEvent
 from backend.chain.exchange_events import (
+    EXCHANGE_PARAMETERS,
     LaneAgreed,
     LaneProposed,
     LaneStopped,
@@ -89,14 +90,15 @@ class OrderRules:
         self._through_contracts = 0
         self._by_wallets = 0
 
-    def judge(self, call: Call, events: Sequence[ChainEvent], timestamp_seconds: int) -> None:
-        """One transaction in which the exchange logged `events`. The lanes have been moved on by them already."""
+    def judge(self, call: Call, logged: Sequence[ChainEvent], timestamp_seconds: int) -> None:
+        """One transaction in which the exchange logged `logged`. The lanes have been moved on by them already."""
+        events = [event for event in logged if type(event) in EXCHANGE_PARAMETERS]
+        if not events:
+            return  # Its own roles, a stop of everything: judged with the roles.
         function = _SELECTORS.get(call.data[:4]) if call.to == self._context.exchange else None
-        if call.to != self._context.exchange:
+        if function is None:
             self._through_contracts += 1
             return
-        if function is None:
-            return  # Its own roles, or a stop: judged with the roles.
         self._context.examine("orders")
         try:
             values = read_values(_FUNCTIONS[function], call.data[4:])

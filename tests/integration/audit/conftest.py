@@ -6,7 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.integration.audit import trade
 from tests.integration.audit.history import START, History
+from tests.integration.audit.trade import Trade
 from tests.support.anvil import Anvil, deploy
 
 
@@ -25,3 +27,20 @@ def history(played: History) -> Iterator[History]:
     snapshot = played.chain.snapshot()
     yield played
     played.chain.revert(snapshot)
+
+
+@pytest.fixture(scope="session")
+def traded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trade]:
+    """A chain on which three programmes have exchanged points and settled."""
+    with Anvil(timestamp=trade.START) as chain:
+        history = Trade(chain, tmp_path_factory.mktemp("trade"))
+        history.play()
+        yield history
+
+
+@pytest.fixture
+def trading(traded: Trade) -> Iterator[Trade]:
+    """That history, as it was when the test ends."""
+    snapshot = traded.chain.snapshot()
+    yield traded
+    traded.chain.revert(snapshot)

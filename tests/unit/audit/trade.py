@@ -152,8 +152,8 @@ class Market:
 
 
 @contextmanager
-def market() -> Iterator[Market]:
-    """An exchange and a house, with no lanes yet."""
+def market(client: ChainClient | None = None) -> Iterator[Market]:
+    """An exchange and a house, with no lanes yet. Without a `client` nothing may be asked of a node."""
     report = Report(CHAIN_ID, "0x" + "00" * 32, 0, 9)
     report.add_exchange_checks()
     report.add_clearing_checks()
@@ -166,8 +166,7 @@ def market() -> Iterator[Market]:
     with open_spool() as spool:
         lanes = LaneBook(CHAIN_ID, NOTICE, report.check("lanes"))
         context = SwapContext(report, lanes, PROGRAMMES, EXCHANGE, has_house=True, spool=spool)
-        # Nothing listens there: what is asked here must not need a node.
-        orders = OrderRules(context, roles, ChainClient(["http://127.0.0.1:9"]))
+        orders = OrderRules(context, roles, client or ChainClient(["http://127.0.0.1:9"]))
         yield Market(context, SwapRules(context, suspended), orders, suspended, roles)
 
 

@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from rich.console import Console
@@ -25,13 +26,15 @@ from backend.commands.common import sentence_for
 from backend.database import make_engine
 from backend.logging import configure_logging
 from backend.stack.local import SAMPLE_LINKS, LocalStack, StackOptions
-from backend.stack.programmes_file import ProgrammeDraft
+from backend.stack.programmes_file import ClearingDraft, ProgrammeDraft
 from backend.stack.state import StateFolder, write_private
 from scripts.demo.api import DemoApi, DemoApiError
 from scripts.demo.clock import ChainClock
 from scripts.demo.data import prepare, read_days
+from scripts.demo.exchange import Exchange
 from scripts.demo.programmes import EPOCH_DAYS, FIRST_DAY, PROGRAMMES
 from scripts.demo.replay import Replay, ReplayError
+from scripts.demo.settlement import Settlement, show_positions
 from scripts.demo.summary import interesting_members, show_summary
 
 STATE = Path(".interpoints")
@@ -106,8 +109,40 @@ def _replay(console: Console, stack: LocalStack, data: Path, weeks: int) -> None
             f"({tills.without_points} coupons of households without points, {tills.lapsed} holds whose points "
             f"expired before they were captured), {tills.refunds} refunds, {tills.returns} returns"
         )
+        _exchange(console, stack, replay, clock)
         replay.close()
     clock.close()
+
+
+def _exchange(console: Console, stack: LocalStack, replay: Replay, clock: ChainClock) -> None:
+    """Let households swap between brands, and the brands settle what that leaves."""
+    names = {each.slug: each.name for each in PROGRAMMES}
+    settlement = Settlement(replay.api, replay.programme_ids, names, clock, replay.settle, replay.wait_for)
+    settlement.join()
+    valid_until = datetime.fromtimestamp(clock.now(), UTC) + timedelta(days=365)
+    exchange = Exchange(
+        replay.api, replay.programme_ids, replay.members, settlement.currency, valid_until.isoformat(), replay.settle
+    )
+    exchange.agree()
+    columns = (TextColumn("swapping"), TextColumn("{task.completed} swaps"), TimeElapsedColumn())
+    with Progress(*columns, console=console) as progress:
+        task = progress.add_task("swapping", total=None)
+        for done in exchange.swap_all(replay.households_of()):
+            progress.update(task, completed=done)
+            stack.check()
+    stages = {"swapped": settlement.positions()}
+    cycle = settlement.close()
+    stages["closed"] = settlement.positions()
+    debtors = settlement.pay(cycle)
+    stages["settled"] = settlement.positions()
+    withdrawn = settlement.withdraw(cycle)
+    stages["withdrawn"] = settlement.positions()
+    replay.finalise()
+    console.print(
+        f"{exchange.swaps} swaps, {exchange.bonuses} with a transfer bonus ({exchange.too_few} households had too few "
+        f"points); cycle {cycle}: {debtors} debtors paid, creditors withdrew {withdrawn:,.2f} {settlement.currency}"
+    )
+    show_positions(console, stages, settlement.currency)
 
 
 def _audit(console: Console, stack: LocalStack) -> Report:
@@ -157,6 +192,7 @@ def run(console: Console, options: argparse.Namespace) -> int:
         chain_start_timestamp=int(FIRST_DAY.timestamp()),
         keeps_chain=False,
         settings=_DEMO_SETTINGS,
+        clearing=ClearingDraft(cycle_days=7, payment_days=2, notice_hours=1),
     )
     stack = LocalStack(folder, stack_options, lambda text: console.print(text, style="dim"))
     try:

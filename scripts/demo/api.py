@@ -53,6 +53,11 @@ class DemoApi:
         answer = self._client.post(path, json=body, headers={"Idempotency-Key": key})
         return self._answer(answer, "POST", path)
 
+    def put(self, path: str, body: dict[str, Json], key: str) -> dict[str, Json]:
+        """Replace the resource at `path`, under an idempotency key."""
+        answer = self._client.put(path, json=body, headers={"Idempotency-Key": key})
+        return self._answer(answer, "PUT", path)
+
     def enrol(self, enrolments: Sequence[NewEnrolment], key: str) -> list[str]:
         """Enrol households; their members' ids, in order."""
         lines = "".join(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
@@ -44,7 +45,7 @@ class Replay:
     def __init__(self, stack: LocalStack, data: Path, api: DemoApi, clock: ChainClock) -> None:
         self._stack = stack
         self._data = data
-        self._api = api
+        self.api = api
         self._clock = clock
         self._mapping = Mapping.load(data / "mapping.toml")
         self._engine = make_engine(stack.database_url, pool_size=1)
@@ -95,8 +96,19 @@ class Replay:
             self.tills.follow_up(last)
         self.settle()
         self.sweep()
+        self.finalise()
+
+    def finalise(self) -> None:
+        """Let everything that was asked for become final."""
         self._clock.finalise()
-        self._wait("the last operations' finality", _NOT_FINAL)
+        self.wait_for("the last operations' finality", lambda: not self._count(_NOT_FINAL))
+
+    def households_of(self) -> dict[str, list[str]]:
+        """Members of each programme by slug, in a fixed order."""
+        return {
+            slug: sorted((household for brand, household in self._enrolled if brand == slug), key=int)
+            for slug in self.programme_ids
+        }
 
     def sweep(self) -> None:
         """Remove expired lots from the chain's storage, whoever holds them."""
@@ -111,7 +123,7 @@ class Replay:
 
     def settle(self) -> None:
         """Wait until everything that was asked for is mined and indexed."""
-        self._wait("batches and transactions", _OPEN_WORK)
+        self.wait_for("batches and transactions", lambda: not self._count(_OPEN_WORK))
 
     def _enrol(self, day: Day) -> None:
         """Who buys for the first time joins; a household that is known joins a further programme as the same member."""
@@ -127,7 +139,7 @@ class Replay:
                     NewEnrolment(self.programme_ids[slug], household, self.members.get(household))
                     for slug, household in pairs
                 ]
-                ids = self._api.enrol(requests, f"enrol-{day.date}-{name}")
+                ids = self.api.enrol(requests, f"enrol-{day.date}-{name}")
                 self.members.update({household: member for (_, household), member in zip(pairs, ids, strict=True)})
         self._enrolled.update(new)
 
@@ -148,12 +160,13 @@ class Replay:
             rejected_path=journals / f"{stem}.rejected.csv",
         )
 
-    def _wait(self, what: str, count_query: str) -> None:
-        def settled() -> bool:
-            with self._engine.connect() as connection:
-                return not connection.scalar(text(count_query), {"now": self._now()})
+    def _count(self, query: str) -> int:
+        with self._engine.connect() as connection:
+            return int(connection.scalar(text(query), {"now": self._now()}) or 0)
 
-        if not wait_until(settled, SETTLE_DEADLINE_SECONDS, poll_seconds=0.03):
+    def wait_for(self, what: str, come_about: Callable[[], bool]) -> None:
+        """Wait until something has come about. Raises ReplayError when it does not."""
+        if not wait_until(come_about, SETTLE_DEADLINE_SECONDS, poll_seconds=0.03):
             self._stack.check()
             raise ReplayError(f"{what} did not come about within {SETTLE_DEADLINE_SECONDS:.0f} seconds.")
 

@@ -14,8 +14,11 @@ from brownie.test.managers import base as brownie_manager
 from tests.contracts.support.clock import EPOCH_SECONDS, START_SECONDS, Clock
 from tests.contracts.support.points import ref
 from tests.contracts.support.signing import Domain, member_wallet
+from tests.contracts.support.world import Containers, deploy_world
 
 BLOCK_GAS_LIMIT = 60_000_000
+ACCOUNTS = 25
+"""Ten actors that all tests share, then five for each of three programmes."""
 ROLES = ("ISSUER_ROLE", "CUSTODIAN_ROLE", "EXCHANGE_ROLE", "PAUSER_ROLE")
 ADMIN_DELAY_SECONDS = 3 * 86_400
 
@@ -36,7 +39,7 @@ def pytest_configure(config):
         port = probe.getsockname()[1]
     network = CONFIG.networks["development"]
     network["cmd"] = f"anvil --host 127.0.0.1 --timestamp {START_SECONDS}"
-    network["cmd_settings"] |= {"port": port, "gas_limit": BLOCK_GAS_LIMIT}
+    network["cmd_settings"] |= {"port": port, "gas_limit": BLOCK_GAS_LIMIT, "accounts": ACCOUNTS}
 
 
 def pytest_collection_finish():
@@ -146,10 +149,10 @@ def token(deploy):
 
 @pytest.fixture
 def give(issuer, clock):
-    """Issues points under a fresh ref: `give(token, account, amount)`; returns their epoch."""
+    """Issues points under a fresh ref: `give(token, account, amount)`; returns their epoch of thirty days."""
     numbers = count(1)
 
-    def give_points(token, account, amount):
+    def give_points(token, account, amount, issuer=issuer):
         token.issue(account, amount, ref(f"given {next(numbers)}"), {"from": issuer})
         return clock.epoch
 
@@ -186,3 +189,39 @@ def member_key():
 def member(token, member_key):
     """The managed account of `member_key`."""
     return token.managedAccount(member_key)
+
+
+@pytest.fixture(scope="session")
+def containers(PointsToken, ProgrammeRegistry, TestDollar, ClearingHouse, PointsExchange):
+    return Containers(PointsToken, ProgrammeRegistry, TestDollar, ClearingHouse, PointsExchange)
+
+
+@pytest.fixture(scope="module")
+def world(containers, accounts):
+    """Grocer, fuel and pharmacy, who all take part in clearing and have agreed to nothing yet."""
+    return deploy_world(containers, accounts)
+
+
+@pytest.fixture(scope="module")
+def house(world):
+    return world.house
+
+
+@pytest.fixture(scope="module")
+def points_exchange(world):
+    return world.exchange
+
+
+@pytest.fixture(scope="module")
+def grocer(world):
+    return world.programmes[0]
+
+
+@pytest.fixture(scope="module")
+def fuel(world):
+    return world.programmes[1]
+
+
+@pytest.fixture(scope="module")
+def pharmacy(world):
+    return world.programmes[2]

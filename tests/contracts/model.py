@@ -211,6 +211,20 @@ class PointsModel:
         """Burns the earliest-expiring points for an exchange."""
         return self._take_earliest(self._own(account), amount)
 
+    def earliest(self, account: str, amount: int) -> Lots:
+        """The lots that spending an amount would take; fewer points when the account has fewer."""
+        left, lots = amount, {}
+        for epoch, available in self.lots_of(account).items():
+            lots[epoch] = min(available, left)
+            left -= lots[epoch]
+        return {epoch: part for epoch, part in lots.items() if part}
+
+    def restore_lots(self, account: str, lots: Lots) -> Lots:
+        """Gives burnt lots back, whatever the cap says; the ones that are still live."""
+        live = self.live_lots(lots)
+        self._add(self._own(account), live)
+        return live
+
     def mint_lots(self, account: str, lots: Lots) -> None:
         """Mints live lots for an exchange, up to the cap."""
         for epoch in lots:

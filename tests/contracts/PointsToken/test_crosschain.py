@@ -19,6 +19,7 @@ def test_crosschain__not_the_exchange__refused(token, alice, give, clock, actor,
         lambda: token.crosschainBurn(alice, 1, sender),
         lambda: token.crosschainBurnLots(alice, 1, sender),
         lambda: token.crosschainMintLots(alice, [(clock.epoch, 1)], sender),
+        lambda: token.crosschainRestoreLots(alice, [(clock.epoch, 1)], sender),
     )
     for call in calls:
         with reverts("AccessControlUnauthorizedAccount", caller, token.EXCHANGE_ROLE()):
@@ -154,6 +155,58 @@ class TestMintLots:
         assert lots_of(token, alice) == {epoch - 4: 3, epoch - 1: 4, epoch: 6}
         assert token.totalSupplyAtEpoch(epoch - 4) == 3
         assert token.totalSupply() == 13
+
+
+class TestRestoreLots:
+    @pytest.mark.spec("PT-126")
+    def test_future__refused(self, token, alice, exchange, clock):
+        with reverts("EpochInFuture", clock.epoch + 1, clock.epoch):
+            token.crosschainRestoreLots(alice, [(clock.epoch + 1, 1)], {"from": exchange})
+
+    @pytest.mark.spec("PT-126")
+    @pytest.mark.parametrize("amount", [0, LOT_LIMIT, 2**256 - 1])
+    def test_lot_out_of_range__refused(self, token, alice, exchange, clock, amount):
+        with reverts("InvalidAmount", amount):
+            token.crosschainRestoreLots(alice, [(clock.epoch, amount)], {"from": exchange})
+
+    @pytest.mark.spec("PT-126")
+    def test_zero_address__refused(self, token, exchange, clock):
+        with reverts("ERC20InvalidReceiver", NOBODY):
+            token.crosschainRestoreLots(NOBODY, [(clock.epoch, 1)], {"from": exchange})
+
+    @pytest.mark.spec("PT-126", "PT-135")
+    def test_live_lots__given_back_past_the_cap(self, token, alice, give_monthly, exchange, admin):
+        epochs = give_monthly(token, alice, 10, 20)
+        burned = token.crosschainBurnLots(alice, 25, {"from": exchange}).return_value
+        token.setSupplyCap(5, {"from": admin})
+        transaction = token.crosschainRestoreLots(alice, burned, {"from": exchange})
+        assert plain(transaction.return_value) == plain(burned)
+        assert logs(transaction) == [
+            *(("LotTransferred", NOBODY, alice, *lot) for lot in plain(burned)),
+            ("Transfer", NOBODY, alice, 25),
+            ("CrosschainMint", alice, 25, exchange),
+        ]
+        assert lots_of(token, alice) == dict(zip(epochs, (10, 20), strict=True))
+        assert token.totalSupply() == 30
+
+    @pytest.mark.spec("PT-127")
+    def test_some_expired_meanwhile__left_out(self, token, alice, give_monthly, exchange, clock):
+        first, second = give_monthly(token, alice, 10, 20)
+        burned = token.crosschainBurnLots(alice, 30, {"from": exchange}).return_value
+        clock.go_to_epoch(first + 5)
+        transaction = token.crosschainRestoreLots(alice, burned, {"from": exchange})
+        assert plain(transaction.return_value) == ((second, 20),)
+        assert lots_of(token, alice) == {second: 20}
+
+    @pytest.mark.spec("PT-127")
+    def test_all_expired_meanwhile__nothing_happens(self, token, alice, give_monthly, exchange, clock):
+        give_monthly(token, alice, 10, 20)
+        burned = token.crosschainBurnLots(alice, 30, {"from": exchange}).return_value
+        clock.pass_epochs(5)
+        transaction = token.crosschainRestoreLots(alice, burned, {"from": exchange})
+        assert plain(transaction.return_value) == ()
+        assert logs(transaction) == []
+        assert token.totalSupply() == 0
 
 
 @pytest.mark.spec("PT-125", "PT-123", "PT-124")

@@ -58,6 +58,7 @@ def movements(epoch, signed, alice, bob, member_key, issuer, custodian, exchange
         "crosschainMint": (exchange, (alice, 1)),
         "crosschainBurn": (exchange, (alice, 1)),
         "crosschainMintLots": (exchange, (alice, [(epoch, 1)])),
+        "crosschainRestoreLots": (exchange, (alice, [(epoch, 1)])),
         "crosschainBurnLots": (exchange, (alice, 1)),
     }
 

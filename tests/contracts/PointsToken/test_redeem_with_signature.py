@@ -5,10 +5,9 @@ from eth_account.messages import encode_defunct
 
 from tests.contracts.support.outcomes import logs, reverts
 from tests.contracts.support.points import NOBODY, ref
-from tests.contracts.support.signing import Domain, member_wallet
+from tests.contracts.support.signing import SPOILT, Domain, member_wallet
 
 ORDER = ref("order 1")
-CURVE_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 
 
 @pytest.fixture
@@ -97,32 +96,8 @@ def test_redeem_with_signature__personal_message__refused(token, domain, funded,
         token.redeemWithSignature(funded.address, 6, ORDER, deadline, personal, {"from": relayer})
 
 
-def high_s(signature):
-    s = CURVE_ORDER - int.from_bytes(signature[32:64], "big")
-    return signature[:32] + s.to_bytes(32, "big") + bytes([55 - signature[64]])
-
-
-def compact(signature):
-    """The 64 bytes of EIP-2098."""
-    s = int.from_bytes(signature[32:64], "big") | (signature[64] - 27) << 255
-    return signature[:32] + s.to_bytes(32, "big")
-
-
 @pytest.mark.spec("PT-68")
-@pytest.mark.parametrize(
-    "spoil",
-    [
-        high_s,
-        compact,
-        lambda signature: signature[:64] + bytes([signature[64] - 27]),
-        lambda signature: signature[:64] + b"\x1d",
-        lambda signature: signature + b"\x00",
-        lambda signature: signature[:64],
-        lambda signature: b"\x00" * 65,
-        lambda signature: b"",
-    ],
-    ids=["high s", "compact", "v of 0 or 1", "v of 29", "longer", "shorter", "zeros", "empty"],
-)
+@pytest.mark.parametrize("spoil", SPOILT.values(), ids=SPOILT)
 def test_redeem_with_signature__spoilt__refused(token, funded, relayer, deadline, signature, spoil):
     with reverts("InvalidSignature", funded.address):
         token.redeemWithSignature(funded.address, 6, ORDER, deadline, spoil(signature), {"from": relayer})

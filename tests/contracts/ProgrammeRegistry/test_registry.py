@@ -5,16 +5,12 @@ from brownie import web3
 from brownie.exceptions import VirtualMachineError
 
 from tests.contracts.conftest import ADMIN_DELAY_SECONDS
-from tests.contracts.support.outcomes import logs, reverts
+from tests.contracts.support.lanes import slug
+from tests.contracts.support.outcomes import logs, plain, reverts
 from tests.contracts.support.points import NOBODY
 
 ADMIN_ROLE = "0x" + "00" * 32
 NO_ID = "0x" + "00" * 32
-
-
-def slug(text):
-    """A programme's id: its slug, left-aligned ASCII."""
-    return "0x" + text.encode().ljust(32, b"\0").hex()
 
 
 GROCER, PHARMACY = slug("grocer"), slug("pharmacy")
@@ -97,7 +93,7 @@ class TestRegister:
         roles = {name for name in changing if "Role" in name or "DefaultAdmin" in name}
         assert changing - roles == {"register", "suspend", "resume"}
 
-    @pytest.mark.spec("PR-2")
+    @pytest.mark.spec("PR-2", "PR-10")
     def test_registered__logged_with_code_hash_and_active(self, registry, registrar, token):
         transaction = registry.register(GROCER, token, {"from": registrar})
         code_hash = "0x" + bytes(web3.keccak(web3.eth.get_code(token.address))).hex()
@@ -105,6 +101,7 @@ class TestRegister:
         assert registry.tokenOf(GROCER) == token
         assert str(registry.programmeOf(token)) == GROCER
         assert registry.isActive(token)
+        assert plain(registry.stateOf(GROCER)) == (token, True)
 
     @pytest.mark.spec("PR-8")
     def test_two__listed_in_order(self, registered, registrar, other_token):
@@ -138,19 +135,21 @@ class TestSuspendAndResume:
         with reverts("StateUnchanged", GROCER, False):
             registered.suspend(GROCER, {"from": registrar})
 
-    @pytest.mark.spec("PR-5")
+    @pytest.mark.spec("PR-5", "PR-10")
     def test_suspended__inactive_until_resumed(self, registered, registrar, token):
         assert logs(registered.suspend(GROCER, {"from": registrar})) == [("ProgrammeSuspended", GROCER)]
         assert not registered.isActive(token)
         assert registered.tokenOf(GROCER) == token
+        assert plain(registered.stateOf(GROCER)) == (token, False)
         assert registered.count() == 1
         assert logs(registered.resume(GROCER, {"from": registrar})) == [("ProgrammeResumed", GROCER)]
         assert registered.isActive(token)
 
 
-@pytest.mark.spec("PR-7")
+@pytest.mark.spec("PR-7", "PR-10")
 def test_unknown__zero_and_inactive(registered, other_token):
     assert registered.tokenOf(PHARMACY) == NOBODY
+    assert plain(registered.stateOf(PHARMACY)) == (NOBODY, False)
     assert str(registered.programmeOf(other_token)) == NO_ID
     assert not registered.isActive(other_token)
     assert not registered.isActive(NOBODY)

@@ -1,5 +1,6 @@
 """EIP-712 orders that a member signs and anybody relays."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from eth_account import Account
@@ -9,8 +10,17 @@ from eth_account.signers.local import LocalAccount
 ORDERS = {
     "Redeem": "address account,uint256 amount,bytes32 ref,uint256 deadline",
     "Hold": "address account,uint256 amount,bytes32 ref,uint256 holdDeadline,uint256 deadline",
+    "Swap": (
+        "address account,bytes32 laneId,address to,uint256 maxIn,uint256 minOut,bytes32 ref,bytes32 quoteId,"
+        "uint256 deadline"
+    ),
+    "Quote": (
+        "bytes32 quoteId,bytes32 laneId,uint32 version,address account,uint48 maxIn,uint16 bonusBps,uint48 expiresAt"
+    ),
     "Permit": "address owner,address spender,uint256 value,uint256 nonce,uint256 deadline",
 }
+
+CURVE_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 
 
 def member_wallet(name: str) -> LocalAccount:
@@ -18,9 +28,34 @@ def member_wallet(name: str) -> LocalAccount:
     return Account.from_key(name.encode().rjust(32, b"\x01"))
 
 
+def high_s(signature: bytes) -> bytes:
+    """The same signature with its s in the upper half of the curve's order, which is refused."""
+    s = CURVE_ORDER - int.from_bytes(signature[32:64], "big")
+    return signature[:32] + s.to_bytes(32, "big") + bytes([55 - signature[64]])
+
+
+def compact(signature: bytes) -> bytes:
+    """The 64 bytes of EIP-2098, which are refused."""
+    s = int.from_bytes(signature[32:64], "big") | (signature[64] - 27) << 255
+    return signature[:32] + s.to_bytes(32, "big")
+
+
+SPOILT: dict[str, Callable[[bytes], bytes]] = {
+    "high s": high_s,
+    "compact": compact,
+    "v of 0 or 1": lambda signature: signature[:64] + bytes([signature[64] - 27]),
+    "v of 29": lambda signature: signature[:64] + b"\x1d",
+    "longer": lambda signature: signature + b"\x00",
+    "shorter": lambda signature: signature[:64],
+    "zeros": lambda signature: b"\x00" * 65,
+    "empty": lambda signature: b"",
+}
+"""Ways to spoil a good signature."""
+
+
 @dataclass(frozen=True)
 class Domain:
-    """The EIP-712 domain of a token."""
+    """The EIP-712 domain of a contract."""
 
     name: str
     chain_id: int

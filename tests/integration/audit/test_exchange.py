@@ -10,6 +10,7 @@ import pytest
 from eth_account import Account
 from eth_utils.crypto import keccak
 
+from backend.audit.html import money, render
 from backend.audit.report import Report
 from backend.audit.service import run_audit
 from backend.audit.transactions import RawTransaction, call_of, encode_transaction, transactions_root
@@ -83,6 +84,20 @@ def test_audit__without_exchange_in_the_manifest__old_checks_only(trading: Trade
     report = audit(trading, manifest)
     assert set(failed(report)) == {"roles"}  # The manifest does not account for theirs.
     assert {"swaps", "positions"}.isdisjoint(check.id for check in report.checks)
+
+
+def test_page__lanes_and_positions__in_words(trading: Trade) -> None:
+    page = render(audit(trading))
+    for text in ("grocer → fuel", "3:2 less 1.5 %", "1 waiting", "Who owes whom", "in default, 35.79 claimed"):
+        assert text in page
+
+
+@pytest.mark.parametrize(
+    ("amount", "decimals", "text"),
+    [(1_234_567, 6, "1.23"), (-5, 1, "−0.50"), (0, 6, "0.00"), (12_345, 0, "12\u202f345"), (99, 4, "0.00")],
+)
+def test_money__digits(amount: int, decimals: int, text: str) -> None:
+    assert money(amount, decimals) == text
 
 
 # ---- the manifest

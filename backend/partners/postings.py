@@ -143,7 +143,7 @@ class PostingDesk:
         burns = burns_of(session, self._exchange, hashes)
         ends = ends_of(session, self._exchange, hashes, final_block(session, self._chain_id))
         endpoints = endpoints_of(session, self._vault, {posting.programme_id for posting, _, _ in rows})
-        slugs = dict(session.execute(select(Programme.id, Programme.slug)).tuples())
+        slugs = {id_: slug for id_, slug in session.execute(select(Programme.id, Programme.slug))}  # noqa: C416
         timestamp = chain_timestamp(session, self._chain_id) or 0
         now = database_now(session)
         return [

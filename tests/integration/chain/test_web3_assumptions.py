@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import cast
 
@@ -25,8 +26,10 @@ from backend.chain.errors import (
     OutOfGasError,
     SignerError,
 )
+from backend.chain.exchange_types import NO_QUOTE
 from backend.chain.fees import base_fee_of_next
 from backend.chain.notifications import OUTBOX, WorkWaiter, notify
+from backend.chain.points_exchange import quote_typed_data
 from backend.chain.reverts import revert_from_text
 from backend.chain.signers import RemoteSigner, transaction_hash
 from backend.database import transaction
@@ -172,21 +175,37 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         server = cast("_RemoteSignerServer", self.server)
         request = orjson.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        (fields,) = request["params"]
-        fields = {name: value for name, value in fields.items() if name != "from"}
-        if server.change is not None:
-            fields[server.change] = "0x1"
-        raw = Account.sign_transaction(fields, server.key).raw_transaction
-        body = orjson.dumps({"jsonrpc": "2.0", "id": 1, "result": "0x" + raw.hex()})
+        match request["method"], *request["params"]:
+            case "eth_signTransaction", fields:
+                signed = self._transaction(server, fields)
+            case "eth_signTypedData_v4", _address, typed:
+                signed = self._typed_data(server, typed)
+            case other:
+                raise AssertionError(f"unexpected: {other}")
+        body = orjson.dumps({"jsonrpc": "2.0", "id": 1, "result": "0x" + signed.hex()})
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
 
+    @staticmethod
+    def _transaction(server: _RemoteSignerServer, fields: dict[str, str]) -> bytes:
+        fields = {name: value for name, value in fields.items() if name != "from"}
+        if server.change is not None:
+            fields[server.change] = "0x1"
+        return bytes(Account.sign_transaction(fields, server.key).raw_transaction)
+
+    @staticmethod
+    def _typed_data(server: _RemoteSignerServer, typed: dict[str, dict[str, object]]) -> bytes:
+        if server.change is not None:
+            typed["message"][server.change] = 9
+        return bytes(Account.sign_message(encode_typed_data(full_message=typed), server.key).signature)
+
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002
         """Tests keep quiet."""
 
 
+_QUOTE = quote_typed_data(exchange=bytes(range(20)), chain_id=31337, quote=replace(NO_QUOTE, bonus_bps=500))
 _FIELDS: dict[str, int | str] = {
     "type": 2,
     "chainId": 31337,
@@ -229,3 +248,16 @@ class TestRemoteSigner:
         signer = RemoteSigner(f"http://127.0.0.1:{server.server_address[1]}", bytes(range(20)))
         with pytest.raises(SignerError, match="another key"):
             signer.sign_transaction(_FIELDS)
+
+    def test_honest__signature_over_typed_data(self, server: _RemoteSignerServer) -> None:
+        account = Account.from_key(server.key)
+        signer = RemoteSigner(f"http://127.0.0.1:{server.server_address[1]}", bytes.fromhex(account.address[2:]))
+        signature = signer.sign_typed_data(_QUOTE)
+        assert Account.recover_message(encode_typed_data(full_message=_QUOTE), signature=signature) == account.address
+
+    def test_signs_another_quote__refused(self, server: _RemoteSignerServer) -> None:
+        server.change = "bonusBps"
+        account = Account.from_key(server.key)
+        signer = RemoteSigner(f"http://127.0.0.1:{server.server_address[1]}", bytes.fromhex(account.address[2:]))
+        with pytest.raises(SignerError, match="something else"):
+            signer.sign_typed_data(_QUOTE)

@@ -77,6 +77,43 @@ def installation(
     structlog.reset_defaults()
 
 
+def test_deploy__with_clearing__own_treasurer_quoter_and_keeper(installation: tuple[Installation, Anvil]) -> None:
+    here, chain = installation
+    admin, issuer, custodian, treasurer, quoter, keeper = (here.run("keys", "signer").strip() for _ in range(6))
+    chain.set_balance(bytes.fromhex(admin[2:]), 10**20)
+    text = PROGRAMMES.format(issuer=issuer, custodian=custodian)
+    file = here.folder / "programmes.toml"
+    deploy = ("deploy", "--programmes", "programmes.toml", "--admin", admin)
+    file.write_text(text)
+    here.run(*deploy)
+    before = Manifest.load(here.folder / "manifest.json")
+    assert (before.exchange, before.clearing, before.programmes[0].treasurer) == (None, None, issuer)
+
+    clearing = "\n[clearing]\ncycle_days = 7\n"
+    file.write_text(text + clearing)
+    here.run(*deploy, status=1)
+    assert here.notes.startswith("interpoints: The clearing needs a keeper")
+    second = text.replace("grocer", "fuel").replace("GROCER", "FUEL")
+    roles = f'treasurer = "{treasurer}"\nquoter = "{quoter}"\nsupply_cap_points = 0\n'
+    file.write_text(text + second + roles + clearing + f'keeper = "{keeper}"\n')
+    shown = here.run(*deploy)
+    assert f"treasurer {treasurer}, quoter {quoter}" in shown
+    assert f"keeper {keeper}, currency TUSD (USD)" in shown
+    manifest = Manifest.load(here.folder / "manifest.json")
+    assert manifest.programmes[0] == before.programmes[0]
+    assert manifest.clearing is not None
+    assert manifest.clearing.cycle_seconds == 7 * 86_400
+    height = chain.client.block_number()
+    assert here.run(*deploy) == shown
+    assert chain.client.block_number() == height
+
+    here.run("db", "migrate")
+    here.run("db", "resume", "0x" + "11" * 20, status=1)
+    for account in (issuer, custodian, treasurer, keeper):
+        assert account in here.notes, "each has a submitter"
+    assert quoter not in here.notes, "a quoter sends nothing"
+
+
 def test_installation__from_keys_to_audit(installation: tuple[Installation, Anvil]) -> None:
     here, chain = installation
     admin, issuer, custodian = (here.run("keys", "signer").strip() for _ in range(3))

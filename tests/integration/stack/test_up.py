@@ -11,6 +11,9 @@ from datetime import UTC, datetime
 import httpx
 import psutil
 
+from backend.chain.client import ChainClient
+from backend.chain.manifest import Manifest
+from backend.chain.settlement_currency import SettlementCurrency
 from tests.integration.stack.conftest import ROOT, Starter, Up, wait_for
 
 PORTS = ("--port", "0", "--chain-port", "0")
@@ -34,6 +37,19 @@ def _pids(up: Up) -> dict[str, int]:
     return {each["name"]: each["pid"] for each in json.loads((up.state / "processes.json").read_text())}
 
 
+def _check_exchange(up: Up) -> None:
+    """A local stack has exchange and clearing house, and its brands have play money."""
+    manifest = Manifest.load(up.state / "manifest.json")
+    assert manifest.exchange is not None
+    assert manifest.clearing is not None
+    client = ChainClient(json.loads(up.environment()["INTERPOINTS_RPC_URLS"]), manifest.chain_id)
+    currency = SettlementCurrency(client, manifest.clearing.currency.address_bytes)
+    (example,) = manifest.programmes
+    assert currency.balance_of(bytes.fromhex(example.treasurer[2:])) == 1_000_000 * 10**6
+    assert manifest.clearing.keeper not in {example.issuer, example.custodian, example.treasurer, example.admin}
+    client.close()
+
+
 def test_up__serves_keeps_its_state_and_leaves_nothing_running(starter: Starter) -> None:
     up = starter.start(*PORTS)
     up.wait_until_up()
@@ -44,6 +60,7 @@ def test_up__serves_keeps_its_state_and_leaves_nothing_running(starter: Starter)
     assert "/m/" in _run(up, "member", "link", member).stdout
     pids = _pids(up)
     assert set(pids) == {"chain", "api", "worker-1", "worker-2"}
+    _check_exchange(up)
     assert up.stop() == 0
     assert not any(psutil.pid_exists(pid) for pid in pids.values())
     assert not (up.state / "postgres" / "postmaster.pid").exists()

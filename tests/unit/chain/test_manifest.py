@@ -6,7 +6,15 @@ from pathlib import Path
 import pytest
 
 from backend.chain.errors import ManifestError, WrongChainError
-from backend.chain.manifest import Manifest, ProgrammeEntry, RegistryEntry, TermsEntry
+from backend.chain.manifest import (
+    ClearingEntry,
+    CurrencyEntry,
+    ExchangeEntry,
+    Manifest,
+    ProgrammeEntry,
+    RegistryEntry,
+    TermsEntry,
+)
 
 GENESIS = "0x" + "11" * 32
 ADDRESS = "0x5FbDB2315678afecb367f032d93F642f64180aa3"
@@ -42,6 +50,49 @@ class _Chain:
 
     def genesis_hash(self) -> str:
         return self._genesis_hash
+
+
+OTHER = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
+
+
+def _with_exchange() -> Manifest:
+    clearing = ClearingEntry(
+        address=OTHER,
+        code_hash=GENESIS,
+        block=7,
+        admin=ADDRESS,
+        currency=CurrencyEntry(address=ADDRESS, symbol="TUSD", decimals=6, code="USD"),
+        cycle_seconds=86_400,
+        payment_seconds=3_600,
+        keeper=OTHER,
+    )
+    exchange = ExchangeEntry(
+        address="0x" + "33" * 20, code_hash=GENESIS, block=9, admin=ADDRESS, notice_period_seconds=0
+    )
+    return _manifest().model_copy(update={"clearing": clearing, "exchange": exchange})
+
+
+class TestExchange:
+    def test_saved__the_same(self, tmp_path: Path) -> None:
+        _with_exchange().save(tmp_path / "manifest.json")
+        assert Manifest.load(tmp_path / "manifest.json") == _with_exchange()
+
+    def test_from_before_there_was_one__loads_with_the_issuer_as_treasurer(self, tmp_path: Path) -> None:
+        path = tmp_path / "manifest.json"
+        content = json.loads(_manifest().model_dump_json())
+        del content["exchange"], content["clearing"]
+        for entry in content["programmes"]:
+            entry["issuer"] = OTHER
+            del entry["treasurer"], entry["quoter"]
+        path.write_text(json.dumps(content))
+        loaded = Manifest.load(path)
+        assert (loaded.exchange, loaded.clearing) == (None, None)
+        assert (loaded.programmes[0].treasurer, loaded.programmes[0].quoter) == (OTHER, OTHER)
+
+    def test_contracts__what_the_indexer_follows(self) -> None:
+        token, house, exchange = (bytes.fromhex(text[2:]) for text in (ADDRESS, OTHER, "0x" + "33" * 20))
+        assert _manifest().contracts == {token: 2}
+        assert _with_exchange().contracts == {token: 2, house: 7, exchange: 9}
 
 
 class TestLoad:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from backend.chain.deploy import ExchangePlan
 from backend.stack.errors import StackError
 from backend.stack.programmes_file import ProgrammeDraft, ProgrammesFile, ProgrammesFileError, plans
 
@@ -66,4 +67,58 @@ def test_fault__is_named(tmp_path: Path, text: str, problem: str) -> None:
     path = tmp_path / "programmes.toml"
     path.write_text(text)
     with pytest.raises(ProgrammesFileError, match=problem):
+        ProgrammesFile.load(path)
+
+
+CLEARING = """
+[clearing]
+currency = "0x5fbdb2315678afecb367f032d93f642f64180aa3"
+currency_code = "EUR"
+cycle_days = 7
+payment_days = 2
+notice_hours = 24
+"""
+
+
+def test_clearing__periods_currency_and_keeper(tmp_path: Path) -> None:
+    path = tmp_path / "programmes.toml"
+    path.write_text(TEXT + CLEARING)
+    clearing = ProgrammesFile.load(path).clearing
+    assert clearing is not None
+    plan = clearing.plan(b"\x09" * 20)
+    assert plan == ExchangePlan(
+        keeper=b"\x09" * 20,
+        currency=bytes.fromhex("5fbdb2315678afecb367f032d93f642f64180aa3"),
+        currency_code="EUR",
+        cycle_seconds=7 * 86_400,
+        payment_seconds=2 * 86_400,
+        notice_period_seconds=86_400,
+    )
+    with pytest.raises(StackError, match="needs a keeper"):
+        clearing.plan(None)
+
+
+def test_no_clearing__none(tmp_path: Path) -> None:
+    path = tmp_path / "programmes.toml"
+    path.write_text(TEXT)
+    assert ProgrammesFile.load(path).clearing is None
+
+
+def test_treasurer_and_quoter__of_the_file_or_left_to_the_deployer() -> None:
+    address = "0x5fbdb2315678afecb367f032d93f642f64180aa3"
+    drafts = [
+        ProgrammeDraft(slug="p1", name="P", symbol="P", treasurer=address, supply_cap_points=0),
+        ProgrammeDraft(slug="p2", name="P", symbol="P", quoter=address),
+    ]
+    one, two = plans(drafts, [b"\1" * 20, b"\2" * 20])
+    assert (one.treasurer, one.quoter) == (bytes.fromhex(address[2:]), None)
+    assert (two.treasurer, two.quoter) == (None, bytes.fromhex(address[2:]))
+    assert one.terms.supply_cap_points == 0
+
+
+@pytest.mark.parametrize("line", ["cycle_days = 0", "payment_days = 367", 'currency_code = "EURO"', "cycles = 3"])
+def test_fault_of_the_clearing__is_named(tmp_path: Path, line: str) -> None:
+    path = tmp_path / "programmes.toml"
+    path.write_text(f"{TEXT}\n[clearing]\n{line}\n")
+    with pytest.raises(ProgrammesFileError, match="clearing." + line.split(" ", maxsplit=1)[0]):
         ProgrammesFile.load(path)

@@ -30,6 +30,7 @@ abstract contract ExchangeLanes is ExchangeControl {
     /// @inheritdoc IPointsExchange
     uint256 public immutable noticePeriod;
 
+    // slither-disable-next-line uninitialized-state // written through LaneRecords
     mapping(bytes32 laneId => LaneRecord lane) internal _lanes;
     mapping(bytes32 laneId => mapping(bytes32 proposer => bytes32 termsHash)) private _proposals;
 

@@ -61,6 +61,7 @@ abstract contract ExchangeLegs is ExchangeQuotes {
     }
 
     /// @dev Takes the points and logs them. The swap must have been marked as begun.
+    // slither-disable-next-line reentrancy-events // the lots are known after the call; entry points are nonReentrant
     function _burnLeg(
         OpenLane memory lane,
         address sourceToken,
@@ -78,6 +79,7 @@ abstract contract ExchangeLegs is ExchangeQuotes {
     }
 
     /// @dev Gives the points, counts them against the lane's cap and books the debt.
+    // slither-disable-next-line reentrancy-events // logged once it has happened; entry points are nonReentrant
     function _mintLeg(OpenLane memory lane, address destinationToken, BurntSwap memory burnt) internal {
         _countOut(lane, burnt.pointsOut);
         if (burnt.settlement != 0) {
@@ -93,6 +95,7 @@ abstract contract ExchangeLegs is ExchangeQuotes {
     }
 
     /// @dev In place of the mint leg on posted lanes: counts the points, sets the debt aside and waits.
+    // slither-disable-next-line reentrancy-events // logged once it has happened; entry points are nonReentrant
     function _awaitPosting(OpenLane memory lane, address account, BurntSwap memory burnt) internal {
         _countOut(lane, burnt.pointsOut);
         PendingSwap memory pending = PendingSwap({

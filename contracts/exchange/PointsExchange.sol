@@ -5,7 +5,7 @@ import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/Reentrancy
 
 import {IPointsExchange, PendingSwap, Price, Quote, SwapRequest, SwapStatus} from "../interfaces/IPointsExchange.sol";
 import {IPointsToken, Lot} from "../interfaces/IPointsToken.sol";
-import {ExpiryCarrying} from "../libraries/ExpiryCarrying.sol";
+import {Calendar, ExpiryCarrying} from "../libraries/ExpiryCarrying.sol";
 import {ExchangeControl} from "./ExchangeControl.sol";
 import {ExchangeLanes, OpenLane} from "./ExchangeLanes.sol";
 import {BurntSwap, ExchangeLegs} from "./ExchangeLegs.sol";
@@ -86,6 +86,7 @@ contract PointsExchange is ExchangeLegs, ReentrancyGuardTransient {
     }
 
     /// @inheritdoc IPointsExchange
+    // slither-disable-next-line reentrancy-events // what is restored is known after the call; nonReentrant
     function refundPending(bytes32 swapId, PendingSwap calldata pending) external nonReentrant {
         _requirePending(swapId, pending);
         LaneRecord storage lane = _lanes[pending.laneId];
@@ -115,7 +116,9 @@ contract PointsExchange is ExchangeLegs, ReentrancyGuardTransient {
         );
     }
 
-    /// @dev Checks, both legs, or the burn leg and the wait.
+    /// @dev Checks, then both legs, or the burn leg and the wait. What a leg logs and what a swap waits with is known only once the
+    /// points are burnt; the entry points are nonReentrant, and the swap's id is used up before the first call.
+    // slither-disable-next-line reentrancy-benign,reentrancy-events // see above
     function _swap(bytes32 swapId, address account, SwapRequest calldata request, Quote calldata quote)
         private
         returns (Price memory priced)
@@ -131,11 +134,14 @@ contract PointsExchange is ExchangeLegs, ReentrancyGuardTransient {
 
         if (quote.quoteId != 0) _useQuote(lane, destinationToken, account, priced.pointsIn, quote);
         _setStatus(swapId, SwapStatus.Completed);
-        BurntSwap memory burnt;
-        burnt.swapId = swapId;
-        burnt.to = request.to;
-        burnt.pointsOut = priced.pointsOut;
-        burnt.settlement = priced.settlement;
+        BurntSwap memory burnt = BurntSwap({
+            swapId: swapId,
+            to: request.to,
+            pointsOut: priced.pointsOut,
+            settlement: priced.settlement,
+            lots: new Lot[](0),
+            calendar: Calendar(0, 0)
+        });
         _burnLeg(lane, sourceToken, account, request.ref, quote.quoteId, priced, burnt);
         if (lane.terms.posted) _awaitPosting(lane, account, burnt);
         else _mintLeg(lane, destinationToken, burnt);

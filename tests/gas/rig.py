@@ -27,6 +27,7 @@ SUPPLY_CAP_POINTS = 10**12
 TRANSACTION_GAS_CAP = 16_777_216
 """Most gas a transaction may have (EIP-7825)."""
 Terms = tuple[int, int, int, int, bool]
+Rows = dict[str, float]
 
 
 def holder(number: int) -> ChecksumAddress:

@@ -4,16 +4,26 @@ from __future__ import annotations
 
 from web3.contract import Contract
 
-from tests.gas.rig import Rig, holder, pack
+from tests.gas.rig import Rig, Rows, holder, pack
+from tests.gas.swaps import swap_rows
 
 BATCH = 500
-Rows = dict[str, float]
 
 
 def measure(rig: Rig) -> Rows:
     """All rows."""
     rows: Rows = {}
-    for group in (_batches, _other_batches, _singles, _spending, _past_lots, _holds, _rest, _largest_batches):
+    for group in (
+        _batches,
+        _other_batches,
+        _singles,
+        _spending,
+        _past_lots,
+        _holds,
+        _rest,
+        _largest_batches,
+        swap_rows,
+    ):
         rows |= group(rig)
     return rows
 

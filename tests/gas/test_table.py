@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.gas.rows import Rows
+from tests.gas.rig import Rows
 from tests.gas.table import BOUNDS, PAGE, committed, measure_all, render
 
 

@@ -40,7 +40,7 @@ contract ClearingHouse is HouseDefaults {
 
     /// @inheritdoc IClearingHouse
     function isSettling() external view returns (bool) {
-        return _deadline != 0;
+        return _isSettling();
     }
 
     /// @inheritdoc IClearingHouse

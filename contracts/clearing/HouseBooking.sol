@@ -22,8 +22,9 @@ abstract contract HouseBooking is HouseMoney {
         onlyRole(EXCHANGE_ROLE)
     {
         (Account storage debtor, Account storage creditor) = _ableParties(debtorId, creditorId);
-        if (!_add(debtor, creditor, amount)) revert InvalidClearingAmount(amount);
-        uint256 shortfall = _shortfall(debtor);
+        (bool added, bool riskier) = _add(debtor, creditor, amount);
+        if (!added) revert InvalidClearingAmount(amount);
+        uint256 shortfall = riskier ? _shortfall(debtor) : 0;
         if (shortfall != 0) revert DebitCapExceeded(debtorId, creditorId, amount, amount - shortfall);
         emit DebtBooked(_cycle, debtorId, creditorId, amount, swapId);
     }
@@ -50,14 +51,15 @@ abstract contract HouseBooking is HouseMoney {
     {
         Account storage debtor = _endReservation(debtorId, creditorId, amount, swapId);
         Account storage creditor = _accounts[creditorId];
-        bool paid = debtor.inDefault || creditor.inDefault || !_add(debtor, creditor, amount);
-        if (paid) {
+        bool added = false;
+        if (!debtor.inDefault && !creditor.inDefault) (added,) = _add(debtor, creditor, amount);
+        if (!added) {
             debtor.collateral -= amount.toUint128();
             creditor.collateral += amount.toUint128();
         } else {
             emit DebtBooked(_cycle, debtorId, creditorId, amount, swapId);
         }
-        emit ReservationEnded(swapId, amount, paid);
+        emit ReservationEnded(swapId, amount, !added);
     }
 
     /// @inheritdoc IClearingHouse
@@ -69,14 +71,18 @@ abstract contract HouseBooking is HouseMoney {
         emit ReservationEnded(swapId, amount, false);
     }
 
-    /// @dev Adds to what `debtor` owes; false, and nothing done, when the amount is zero or the sum does not fit.
-    function _add(Account storage debtor, Account storage creditor, uint256 amount) private returns (bool) {
-        if (amount == 0 || amount > MAX_DEBT) return false;
+    /// @dev Adds to what `debtor` owes.
+    /// @return added False, and nothing done, when the amount is zero or the sum does not fit.
+    /// @return riskier Whether more than before is uncovered of what `debtor` owes.
+    function _add(Account storage debtor, Account storage creditor, uint256 amount)
+        private
+        returns (bool added, bool riskier)
+    {
+        if (amount == 0 || amount > MAX_DEBT) return (false, false);
         Debt memory previous = _debt(debtor, creditor);
         int256 open = previous.open + int256(amount);
-        if (open > int256(MAX_DEBT)) return false;
-        _setDebt(debtor, creditor, previous, Debt(open, previous.closed));
-        return true;
+        if (open > int256(MAX_DEBT)) return (false, false);
+        return (true, _setDebt(debtor, creditor, previous, Debt(open, previous.closed)));
     }
 
     function _endReservation(bytes32 debtorId, bytes32 creditorId, uint256 amount, bytes32 swapId)

@@ -18,7 +18,7 @@ abstract contract HouseCycles is HouseBooking {
     /// follow later. When no programme owes anything on balance the cycle is settled at once.
     function closeCycle() external {
         uint256 cycle = _cycle;
-        if (_deadline != 0) revert CycleNotSettled(cycle - 1);
+        if (_isSettling()) revert CycleNotSettled(cycle - 1);
         uint256 closesAt_ = _closesAt;
         if (block.timestamp < closesAt_) revert CycleStillOpen(closesAt_);
         uint256 deadline = block.timestamp + paymentPeriod;
@@ -91,7 +91,7 @@ abstract contract HouseCycles is HouseBooking {
 
     /// @dev The cycle being settled.
     function _settlingCycle() internal view returns (uint256) {
-        if (_deadline == 0) revert NothingToSettle();
+        if (!_isSettling()) revert NothingToSettle();
         return _cycle - 1;
     }
 

@@ -108,12 +108,17 @@ abstract contract HouseLedger is AccessControlDefaultAdminRules, IClearingHouse 
         _closesAt = (block.timestamp + cycleLength_).toUint48();
     }
 
+    /// @dev Whether the cycle before the open one is being settled.
+    function _isSettling() internal view returns (bool) {
+        return _deadline != 0;
+    }
+
     /// @dev What `debtor` owes `creditor`. The open part of an earlier cycle has become the closed part of the one being
     /// settled, or was settled; a closed part counts only while its cycle is being settled.
     function _debt(Account storage debtor, Account storage creditor) internal view returns (Debt memory debt) {
         (Pair storage pair, bool isLow) = _pair(debtor, creditor);
         uint256 cycle = _cycle;
-        bool settling = _deadline != 0;
+        bool settling = _isSettling();
         int256 open = 0;
         int256 closed = 0;
         if (pair.cycle == cycle) {
@@ -126,25 +131,26 @@ abstract contract HouseLedger is AccessControlDefaultAdminRules, IClearingHouse 
     }
 
     /// @dev Replaces what `debtor` owes `creditor`, with the positions, dues and uncovered sums of both.
+    /// @return riskier Whether more than before is uncovered of what `debtor` owes.
     function _setDebt(Account storage debtor, Account storage creditor, Debt memory previous, Debt memory next)
         internal
+        returns (bool riskier)
     {
         (Pair storage pair, bool isLow) = _pair(debtor, creditor);
         pair.cycle = _cycle;
         pair.open = (isLow ? next.open : -next.open).toInt112();
         pair.closed = (isLow ? next.closed : -next.closed).toInt112();
-        _adjust(debtor, previous, next, _line(creditor, debtor));
-        Debt memory owed = Debt(-previous.open, -previous.closed);
-        _adjust(creditor, owed, Debt(-next.open, -next.closed), _line(debtor, creditor));
+        (uint256 line, uint256 lineBack) = isLow ? (pair.lineOfHigh, pair.lineOfLow) : (pair.lineOfLow, pair.lineOfHigh);
+        riskier = _adjust(debtor, previous, next, line);
+        _adjust(creditor, Debt(-previous.open, -previous.closed), Debt(-next.open, -next.closed), lineBack);
     }
 
     /// @dev Sets a line, with the uncovered sums of `debtor`.
     function _setLine(Account storage creditor, Account storage debtor, uint128 amount) internal {
         Debt memory debt = _debt(debtor, creditor);
         uint256 previous = _line(creditor, debtor);
-        debtor.uncovered = _moved(
-            debtor.uncovered, _beyond(debt.open + debt.closed, previous), _beyond(debt.open + debt.closed, amount)
-        ).toUint120();
+        int256 owed = debt.open + debt.closed;
+        debtor.uncovered = _moved(debtor.uncovered, _beyond(owed, previous), _beyond(owed, amount)).toUint120();
         debtor.uncoveredOpen =
             _moved(debtor.uncoveredOpen, _beyond(debt.open, previous), _beyond(debt.open, amount)).toUint128();
         (Pair storage pair, bool isLow) = _pair(creditor, debtor);
@@ -215,18 +221,23 @@ abstract contract HouseLedger is AccessControlDefaultAdminRules, IClearingHouse 
 
     /// @dev Takes a change of what `party` owes one partner, whose line is `line`, into its sums. The field widths hold 31
     /// partners' pairs: 31 * 2^112 < 2^117.
-    function _adjust(Account storage party, Debt memory previous, Debt memory next, uint256 line) private {
-        party.open = (party.open - (next.open - previous.open)).toInt120();
-        party.uncovered = _moved(
-            party.uncovered, _beyond(previous.open + previous.closed, line), _beyond(next.open + next.closed, line)
-        ).toUint120();
-        uint256 wasBeyond = _beyond(previous.open, line);
-        uint256 isBeyond = _beyond(next.open, line);
+    function _adjust(Account storage party, Debt memory previous, Debt memory next, uint256 line)
+        private
+        returns (bool riskier)
+    {
+        party.open = (int256(party.open) + previous.open - next.open).toInt120();
+        uint256 wasBeyond = _beyond(previous.open + previous.closed, line);
+        uint256 isBeyond = _beyond(next.open + next.closed, line);
+        riskier = isBeyond > wasBeyond;
+        party.uncovered = _moved(party.uncovered, wasBeyond, isBeyond).toUint120();
+        wasBeyond = _beyond(previous.open, line);
+        isBeyond = _beyond(next.open, line);
         if (wasBeyond != isBeyond) {
+            riskier = riskier || isBeyond > wasBeyond;
             party.uncoveredOpen = _moved(party.uncoveredOpen, wasBeyond, isBeyond).toUint128();
         }
         if (previous.closed != next.closed) {
-            party.due = (party.due - (next.closed - previous.closed)).toInt128();
+            party.due = (int256(party.due) + previous.closed - next.closed).toInt128();
         }
     }
 

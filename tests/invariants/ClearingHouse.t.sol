@@ -7,7 +7,8 @@ import {HouseHandler} from "./HouseHandler.sol";
 import {Checked} from "./Vm.sol";
 
 /// @notice What is true of a clearing house of five programmes after any sequence of operations. The handler checks besides
-/// that every refusal is the one foreseen.
+/// that every refusal is the one foreseen. One call here is often a whole cycle, so there are fewer runs.
+/// forge-config: default.invariant.runs = 30
 contract ClearingHouseInvariants is Checked {
     HouseHandler internal handler;
     ClearingHouse internal house;

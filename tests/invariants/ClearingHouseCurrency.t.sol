@@ -49,8 +49,7 @@ contract ClearingHouseCurrency is HouseRig {
 
     function test_aCurrencyThatSaysNo_isRefused() external {
         _refusedWhen(
-            Oddity.ReturnsFalse,
-            abi.encodeWithSelector(SafeERC20.SafeERC20FailedOperation.selector, address(_currency))
+            Oddity.ReturnsFalse, abi.encodeWithSelector(SafeERC20.SafeERC20FailedOperation.selector, address(_currency))
         );
     }
 

@@ -411,7 +411,9 @@ contract ClearingHouseDefaults is HouseRig {
         uint256 money = 0;
         for (uint256 i = 0; i < 5; ++i) {
             Standing memory standing = house.standingOf(ids[i]);
-            _equal(standing.collateral, collateral[i], string.concat("collateral of ", string(abi.encodePacked(ids[i]))));
+            _equal(
+                standing.collateral, collateral[i], string.concat("collateral of ", string(abi.encodePacked(ids[i])))
+            );
             money += standing.collateral + standing.paid;
         }
         _equal(_dollar.balanceOf(address(house)), money, "money in the house");

@@ -111,8 +111,7 @@ contract HouseHandler is HouseModel, HouseRig {
         if (_inDefault[d]) {
             refusal = abi.encodeWithSelector(IClearingHouse.InDefault.selector, ids[d]);
         } else if (modelOutstanding(d) != 0) {
-            refusal =
-                abi.encodeWithSelector(IClearingHouse.PaymentOutstanding.selector, ids[d], modelOutstanding(d));
+            refusal = abi.encodeWithSelector(IClearingHouse.PaymentOutstanding.selector, ids[d], modelOutstanding(d));
         } else if (amount > free) {
             refusal = abi.encodeWithSelector(IClearingHouse.CollateralInUse.selector, ids[d], amount, free);
         }
@@ -305,9 +304,7 @@ contract HouseHandler is HouseModel, HouseRig {
         if (_inDefault[d]) return abi.encodeWithSelector(IClearingHouse.InDefault.selector, ids[d]);
         if (_inDefault[p]) return abi.encodeWithSelector(IClearingHouse.InDefault.selector, ids[p]);
         if (amount <= available) return "";
-        return abi.encodeWithSelector(
-            IClearingHouse.DebitCapExceeded.selector, ids[d], ids[p], amount, available
-        );
+        return abi.encodeWithSelector(IClearingHouse.DebitCapExceeded.selector, ids[d], ids[p], amount, available);
     }
 
     function _paymentRefusal(uint256 d, uint256 amount) private view returns (bytes memory) {

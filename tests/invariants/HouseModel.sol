@@ -188,8 +188,8 @@ abstract contract HouseModel {
     /// @dev Whether both promises about what `d` owes are kept, were it to owe `p` that much more and have that much less.
     function _isCoveredWith(uint256 d, uint256 p, uint256 more, uint256 less) internal view returns (bool) {
         uint256 own = _collateral[d] - less;
-        return _uncovered(d, p, more) + _reserved[d] <= own + _paid[d]
-            && _uncoveredOpen(d, p, more) + _reserved[d] <= own;
+        return
+            _uncovered(d, p, more) + _reserved[d] <= own + _paid[d] && _uncoveredOpen(d, p, more) + _reserved[d] <= own;
     }
 
     function _uncovered(uint256 d, uint256 to, uint256 more) private view returns (uint256 sum) {

@@ -31,9 +31,8 @@ abstract contract HouseRig is Checked {
     }
 
     function _token() internal returns (PointsToken token) {
-        Terms memory terms = Terms({
-            epochLength: 1 days, validityDuration: 4, clawbackWindow: 0, supplyCap: 0, transferable: true
-        });
+        Terms memory terms =
+            Terms({epochLength: 1 days, validityDuration: 4, clawbackWindow: 0, supplyCap: 0, transferable: true});
         token = new PointsToken("Clearing Points", "CLR", terms, address(this), 0);
         token.grantRole(keccak256("TREASURER_ROLE"), address(this));
     }

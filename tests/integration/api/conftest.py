@@ -19,6 +19,7 @@ from backend.hexes import parse_address
 from backend.programmes.service import sync_from_manifest
 from backend.settings import Settings
 from tests.integration.api.chain_world import ChainWorld
+from tests.integration.api.clearing_world import ClearingWorld
 from tests.integration.api.exchange_world import ExchangeWorld
 from tests.integration.api.world import NOON, Caller, World, make_programme, make_settings, put_block
 from tests.support.anvil import TERMS, Anvil, Deployment, deploy
@@ -130,3 +131,8 @@ def exchange_world(database_url: str, sessions: sessionmaker[Session], tmp_path:
             world.step()
             world.join_clearing()
             yield world
+
+
+@pytest.fixture
+def clearing_world(exchange_world: ExchangeWorld) -> ClearingWorld:
+    return ClearingWorld(exchange_world)

@@ -8,12 +8,13 @@ import pytest
 from sqlalchemy.orm import Session, sessionmaker
 
 from backend.database import transaction
+from tests.integration.api.conftest import exchange_world
 from tests.integration.api.world import NOON, make_programme, make_settings, put_block
 from tests.integration.partners.world import PartnerWorld, build_worker, connect
 from tests.support.partner_server import PartnerServer
 from tests.support.postgres import database_url, engine, postgres_server, sessions
 
-__all__ = ["database_url", "engine", "partner_world", "postgres_server", "sessions"]
+__all__ = ["database_url", "engine", "exchange_world", "partner_world", "postgres_server", "sessions"]
 
 
 @pytest.fixture

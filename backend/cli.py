@@ -8,7 +8,7 @@ from importlib.metadata import version
 
 import typer
 
-from backend.commands import certificates, databases, keys, members, programmes
+from backend.commands import certificates, clearing, databases, keys, members, programmes
 from backend.commands.auditing import audit
 from backend.commands.common import notes, output, sentence_for
 from backend.commands.deploying import deploy
@@ -31,6 +31,7 @@ app.add_typer(databases.app, name="db", rich_help_panel="Run")
 app.add_typer(keys.app, name="keys", rich_help_panel="Run")
 app.add_typer(programmes.app, name="programme", rich_help_panel="Use")
 app.add_typer(members.app, name="member", rich_help_panel="Use")
+app.add_typer(clearing.app, name="clearing", rich_help_panel="Use")
 app.command("import", rich_help_panel="Use")(import_file)
 app.command("audit", rich_help_panel="Verify")(audit)
 app.add_typer(certificates.app, name="certificate", rich_help_panel="Verify")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from web3.contract import Contract
 
+from tests.gas.clearing import house_rows
 from tests.gas.rig import Rig, Rows, holder, pack
 from tests.gas.swaps import swap_rows
 
@@ -23,6 +24,7 @@ def measure(rig: Rig) -> Rows:
         _rest,
         _largest_batches,
         swap_rows,
+        house_rows,
     ):
         rows |= group(rig)
     return rows

@@ -31,6 +31,9 @@ BOUNDS: Rows = {
     "transfer all 6 lots, new receiver": 110_000,
     "swap, managed": 210_000,
     "swap, by signed order": 215_000,
+    "closeCycle, 32 programmes with a position": 2_000_000,
+    "settleCycle, 32 programmes with a position": 2_000_000,
+    "enforce, default towards 31 partners": 3_000_000,
 }
 """What must be reached, whatever else changes."""
 

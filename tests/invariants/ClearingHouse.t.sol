@@ -92,8 +92,6 @@ contract ClearingHouseInvariants is Checked {
         _true(toldOpen == open, "owed in the open cycle");
         _true(toldClosed == closed, "owed in the closed cycle");
         _equal(house.creditLineOf(handler.ids(p), handler.ids(d)), line, "credit line");
-        uint256 available = house.availableTo(handler.ids(d), handler.ids(p));
-        _true(handler.modelIsMost(d, p, available), "availableTo is exact");
         _equal(house.claimOf(handler.ids(p), handler.ids(d)), claim, "claim");
     }
 }

@@ -5,9 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from sqlalchemy import select
+
 from backend.chain import outbox
-from backend.chain.clearing_house import encode_join, encode_set_credit_line
-from backend.chain.points_exchange import PointsExchange
+from backend.chain.clearing_house import encode_deposit, encode_join, encode_set_credit_line
+from backend.chain.event_types import Lot
+from backend.chain.exchange_types import PendingSwap
+from backend.chain.models import TokenEvent
+from backend.chain.points_exchange import PointsExchange, encode_refund_pending
+from backend.chain.settlement_currency import encode_approve, encode_mint_test_dollars
 from backend.database import transaction
 from backend.exchange.identifiers import lane_between, lane_text, programme_key
 from backend.programmes.models import Programme
@@ -77,6 +83,33 @@ class ExchangeWorld(ChainWorld):
         ]
         # All three have the same treasurer here.
         self.order(self.market.treasurer, self.house, *(encode_join(key) for key in keys), *lines)
+
+    def post_collateral(self, programme: Programme, amount: int) -> None:
+        """Money of the programme's treasurer becomes its collateral; in the smallest unit of the test dollar."""
+        entry = self.deployment.manifest.clearing
+        assert entry is not None
+        currency = entry.currency.address_bytes
+        self.order(programme.treasurer, currency, encode_mint_test_dollars(programme.treasurer, amount))
+        self.order(programme.treasurer, currency, encode_approve(self.house, amount))
+        self.order(programme.treasurer, self.house, encode_deposit(programme_key(programme.slug), amount))
+
+    def refund_pending(self, swap_hash: str) -> None:
+        """The pharmacy has a pending swap refunded."""
+        with self.sessions() as session:
+            query = select(TokenEvent.payload).where(TokenEvent.ref == bytes.fromhex(swap_hash[2:]))
+            payload: Any = session.scalars(query.where(TokenEvent.name == "SwapPending")).one()
+        pending = payload["pending"]
+        shown = PendingSwap(
+            lane_id=bytes.fromhex(pending["lane_id"][2:]),
+            account=bytes.fromhex(pending["account"][2:]),
+            to=bytes.fromhex(pending["to"][2:]),
+            points_out=pending["points_out"],
+            settlement=pending["settlement"],
+            refundable_from=pending["refundable_from"],
+            lots=tuple(Lot(*lot) for lot in pending["lots"]),
+        )
+        data = encode_refund_pending(bytes.fromhex(swap_hash[2:]), shown)
+        self.order(self.pharmacy.issuer, self.exchange.address, data)
 
     def propose(self, destination: Programme, till: Caller | None = None, **changes: Any) -> dict[str, Any]:
         """The market's proposal, or another's, for the lane from the market; answers the change."""

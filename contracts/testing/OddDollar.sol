@@ -13,14 +13,20 @@ contract OddDollar is TestDollar {
     /// @param ReturnsFalse Says no and moves nothing.
     /// @param ReturnsNothing Moves what it should and says nothing, as some older currencies do.
     /// @param CallsBack Calls somebody else in the midst of a move.
+    /// @param Reverts Refuses every move.
+    /// @param ChargesSender Takes a hundredth more than what arrives.
     enum Oddity {
         Honest,
         TakesFee,
         MovesNothing,
         ReturnsFalse,
         ReturnsNothing,
-        CallsBack
+        CallsBack,
+        Reverts,
+        ChargesSender
     }
+
+    error Refused();
 
     Oddity public oddity;
     address private _target;
@@ -39,18 +45,22 @@ contract OddDollar is TestDollar {
     }
 
     function transfer(address to, uint256 amount) public override returns (bool) {
-        return _moves() ? _end(super.transfer(to, amount), to, amount) : oddity == Oddity.MovesNothing;
+        if (!_moves()) return oddity == Oddity.MovesNothing;
+        return _end(super.transfer(to, amount), msg.sender, to, amount);
     }
 
     function transferFrom(address from, address to, uint256 amount) public override returns (bool) {
-        return _moves() ? _end(super.transferFrom(from, to, amount), to, amount) : oddity == Oddity.MovesNothing;
+        if (!_moves()) return oddity == Oddity.MovesNothing;
+        return _end(super.transferFrom(from, to, amount), from, to, amount);
     }
 
     function _moves() private view returns (bool) {
         return oddity != Oddity.MovesNothing && oddity != Oddity.ReturnsFalse;
     }
 
-    function _end(bool moved, address to, uint256 amount) private returns (bool) {
+    function _end(bool moved, address from, address to, uint256 amount) private returns (bool) {
+        if (oddity == Oddity.Reverts) revert Refused();
+        if (oddity == Oddity.ChargesSender) _burn(from, amount / 100);
         if (oddity == Oddity.TakesFee) _burn(to, amount / 100);
         if (oddity == Oddity.CallsBack) Address.functionCall(_target, _data);
         if (oddity == Oddity.ReturnsNothing) {

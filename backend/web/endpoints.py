@@ -18,12 +18,15 @@ from backend.auth.sessions import SESSION_COOKIE, SignedToken
 from backend.chain.errors import ChainError
 from backend.chain.points_token import selector
 from backend.context import AppContext
+from backend.exchange.deployment import Exchange, exchange_of
+from backend.exchange.errors import ExchangeNotDeployedError
 from backend.hexes import address_text
 from backend.programmes.models import Programme
 from backend.settings import Settings
 from backend.web import pages
 from backend.web.brands import stylesheet
 from backend.web.explorer import transaction_view
+from backend.web.swapping import swap_view
 from backend.web.views import MemberView, member_view, newest_block
 
 router = APIRouter(include_in_schema=False)
@@ -97,15 +100,26 @@ def member_page(request: Request) -> HTMLResponse:
     with context.sessions() as session:
         # One snapshot: lots and the block that they belong to must not come from two states of the projection.
         session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
-        view = member_view(session, token.member_id)
+        exchange = _exchange(context.settings)
+        view = member_view(session, token.member_id, exchange)
+        swap = swap_view(session, exchange, token.member_id, token.wallets_in)
     values = {
         "member": view,
+        "swap": swap,
         "wallets_in": token.wallets_in,
         "rpc_url": context.settings.public_rpc_url,
         "check": _check_data(view, context.settings.public_rpc_url),
         "transaction_url": lambda text: transaction_url(context.settings, text),
     }
     return pages.page(context.settings, "member.html", values)
+
+
+def _exchange(settings: Settings) -> Exchange | None:
+    """The exchange, where there is one."""
+    try:
+        return exchange_of(settings)
+    except ExchangeNotDeployedError:
+        return None
 
 
 def transaction_url(settings: Settings, transaction_hash: str) -> str:
@@ -146,6 +160,9 @@ def transaction_page(transaction_hash: str, request: Request) -> HTMLResponse:
     context = _context(request)
     with context.sessions() as session:
         names = {address_text(each.token).lower(): f"{each.name} points" for each in _programmes(session)}
+    exchange = _exchange(context.settings)
+    if exchange is not None:
+        names[address_text(exchange.address).lower()] = "Exchange"
     if not _HASH.fullmatch(transaction_hash):
         return pages.page(context.settings, "no_transaction.html", {"reason": "unknown"}, 404)
     try:
@@ -168,10 +185,11 @@ def brands(request: Request) -> PlainTextResponse:
 
 @router.get("/static/{name}")
 @allow(_PUBLIC)
-def static_file(name: str) -> Response:
-    """Style sheet, scripts and icon."""
+def static_file(name: str, v: str = "") -> Response:
+    """Style sheet, scripts and icon: with a version, for ever; scripts import each other without one."""
     media_type = pages.MEDIA_TYPES.get(name)
     if media_type is None:
         return PlainTextResponse("There is no such file.", 404)
-    headers = {"Cache-Control": "public, max-age=31536000, immutable", "X-Content-Type-Options": "nosniff"}
+    caching = "public, max-age=31536000, immutable" if v else "no-cache"
+    headers = {"Cache-Control": caching, "X-Content-Type-Options": "nosniff"}
     return FileResponse(str(pages.STATIC / name), media_type=media_type, headers=headers)

@@ -17,7 +17,9 @@ from backend.settings import Settings
 STATIC = resources.files("backend.web") / "static"
 MEDIA_TYPES = {
     "page.css": "text/css; charset=utf-8",
+    "api.js": "text/javascript; charset=utf-8",
     "check.js": "text/javascript; charset=utf-8",
+    "swap.js": "text/javascript; charset=utf-8",
     "wallet.js": "text/javascript; charset=utf-8",
     "icon.svg": "image/svg+xml",
 }

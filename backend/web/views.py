@@ -10,6 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from backend.chain.models import Block, Cursor, Operation
+from backend.exchange.deployment import Exchange
 from backend.hexes import address_text, hex_text
 from backend.members.models import Enrolment
 from backend.members.repository import enrolments_of
@@ -19,6 +20,7 @@ from backend.points.history import Movement, list_movements
 from backend.points.models import Accrual, Batch, EarnEvent
 from backend.points.views import BalanceRead
 from backend.programmes.models import Programme
+from backend.web.swapping import swap_details
 from backend.web.timeline import Timeline, lay_out
 
 HISTORY_SHOWN = 60
@@ -108,8 +110,8 @@ class MemberView:
     history: list[MovementView]
 
 
-def member_view(session: Session, member_id: str) -> MemberView:
-    """Everything the page shows of a member."""
+def member_view(session: Session, member_id: str, exchange: Exchange | None = None) -> MemberView:
+    """Everything the page shows of a member; swaps are told in words where there is an `exchange`."""
     pairs = [
         (enrolment, session.get_one(Programme, enrolment.programme_id))
         for enrolment in enrolments_of(session, member_id)
@@ -118,7 +120,7 @@ def member_view(session: Session, member_id: str) -> MemberView:
     enrolments = {enrolment.id: view for (enrolment, _), view in zip(pairs, views, strict=True)}
     for enrolment_id, pending in _pending(session, list(enrolments)).items():
         enrolments[enrolment_id].pending = pending
-    return MemberView(member_id, views, _history(session, pairs, views))
+    return MemberView(member_id, views, _history(session, pairs, views, exchange))
 
 
 def newest_block(session: Session, chain_id: int) -> ChainPoint:
@@ -208,26 +210,39 @@ _TITLES = {
     "expire": "Expired",
     "link": "Moved to your wallet",
     "crosschain": "Exchanged",
+    "swap": "Swapped",
+    "swap_refund": "Given back: the swap did not happen",
     "transfer": "Transferred",
 }
 
 
 def _history(
-    session: Session, pairs: Sequence[tuple[Enrolment, Programme]], views: Sequence[ProgrammeView]
+    session: Session,
+    pairs: Sequence[tuple[Enrolment, Programme]],
+    views: Sequence[ProgrammeView],
+    exchange: Exchange | None,
 ) -> list[MovementView]:
     by_token = {programme.token: view for (_, programme), view in zip(pairs, views, strict=True)}
     movements = list_movements(session, pairs, None, HISTORY_SHOWN)
     refs = [movement.ref for movement in movements if movement.ref is not None]
     earned = _earned_from(session, [view.enrolment_id for view in views], refs)
-    return [_movement_view(movement, by_token[movement.token], earned) for movement in movements]
+    swapped = swap_details(session, exchange, refs)
+    return [_movement_view(movement, by_token[movement.token], earned, swapped) for movement in movements]
 
 
-def _movement_view(movement: Movement, view: ProgrammeView, earned: dict[tuple[str, bytes], str]) -> MovementView:
+def _movement_view(
+    movement: Movement,
+    view: ProgrammeView,
+    earned: dict[tuple[str, bytes], str],
+    swapped: dict[bytes, tuple[str, str]],
+) -> MovementView:
     points = sum(movement.points)
     detail = earned.get((view.enrolment_id, movement.ref or b""), "")
     detail = detail[:1].lower() + detail[1:]  # It follows the brand's name.
     if movement.kind == "transfer":
         detail = f"{'to' if points < 0 else 'from'} {address_text(movement.counterparty)}"
+    if movement.kind == "swap":
+        detail = swapped.get(movement.ref or b"", ("", ""))[0 if points < 0 else 1]
     if movement.kind == "link":
         points = sum(each for each in movement.points if each > 0)  # It only changed accounts.
     return MovementView(

@@ -15,10 +15,10 @@ import uvicorn
 from sqlalchemy.orm import Session, sessionmaker
 
 from backend.app import create_app
-from backend.auth.sessions import MemberTokens
+from backend.auth.sessions import EVERYWHERE, MemberTokens
 from backend.chain import points_token as pt
 from backend.chain.client import Json
-from backend.chain.deploy import Deployer, ProgrammePlan
+from backend.chain.deploy import Deployer, ExchangePlan, ProgrammePlan
 from backend.chain.indexer import Indexer
 from backend.chain.manifest import Manifest, TermsEntry
 from backend.chain.points_token import PointsToken
@@ -32,6 +32,7 @@ from backend.points.models import Accrual, EarnEvent
 from backend.programmes.repository import find_by_slug
 from backend.programmes.service import ProgrammeProfile, sync_from_manifest
 from backend.settings import Settings
+from tests.e2e.market import KEEPER, QUOTER, TREASURER, Market
 from tests.support.anvil import DAY, Anvil
 
 START = 1_483_228_800
@@ -68,7 +69,10 @@ class Town:
         for slug in BRANDS:
             reader = PointsToken(self.chain.client, self.token(slug))
             for role, number in (("ISSUER_ROLE", TILL_ISSUER), ("CUSTODIAN_ROLE", TILL_CUSTODIAN)):
-                self.send(0, slug, pt.encode_grant_role(reader.role(role), self.signers.addresses()[number]))
+                grant = pt.encode_grant_role(reader.role(role), self.signers.addresses()[number])
+                self.send(0, self.token(slug), grant)
+        self.market = Market(self.manifest, self.sessions, self.settings, self.signers, self.send)
+        self.market.open()
 
     @property
     def url(self) -> str:
@@ -101,20 +105,21 @@ class Town:
             assert programme is not None
             return session.query(Enrolment).filter_by(member_id=member_id, programme_id=programme.id).one()
 
-    def link(self, member_id: str, valid_seconds: int = 3600) -> str:
-        """A signed link of a brand."""
-        return f"{self.url}/m/{MemberTokens(self.settings).issue_link(member_id, valid_seconds).text}"
+    def link(self, member_id: str, valid_seconds: int = 3600, brand: str = EVERYWHERE) -> str:
+        """A signed link of a brand, by its slug, or of the operator."""
+        wallets_in = brand if brand == EVERYWHERE else self.enrolment(member_id, brand).programme_id
+        return f"{self.url}/m/{MemberTokens(self.settings).issue_link(member_id, valid_seconds, wallets_in).text}"
 
     # ---- points
 
     def token(self, slug: str) -> bytes:
         return self.manifest.programme(slug).token_bytes
 
-    def send(self, sender: int, slug: str, data: bytes) -> None:
-        """Sends calldata to a brand's token from a numbered account of the chain, and mines it."""
+    def send(self, sender: int, target: bytes, data: bytes) -> None:
+        """Sends calldata to a contract from a numbered account of the chain, and mines it."""
         call: dict[str, Json] = {
             "from": "0x" + self.signers.addresses()[sender].hex(),
-            "to": "0x" + self.token(slug).hex(),
+            "to": "0x" + target.hex(),
             "data": "0x" + data.hex(),
             "gas": hex(16_000_000),
         }
@@ -127,20 +132,22 @@ class Town:
     def credit(self, member_id: str, slug: str, points: int) -> None:
         """Issues points, in a batch of one."""
         account = self.enrolment(member_id, slug).account
-        self.send(TILL_ISSUER, slug, pt.encode_issue_batch(next(self._refs), [(account, points)]))
+        self.send(TILL_ISSUER, self.token(slug), pt.encode_issue_batch(next(self._refs), [(account, points)]))
 
     def redeem(self, member_id: str, slug: str, points: int) -> None:
         """Spends points at the till."""
         self.send(
             TILL_CUSTODIAN,
-            slug,
+            self.token(slug),
             pt.encode_redeem_managed(self.enrolment(member_id, slug).member_key, points, next(self._refs)),
         )
 
     def hold(self, member_id: str, slug: str, points: int) -> None:
         """Sets points aside for a day."""
         key = self.enrolment(member_id, slug).member_key
-        self.send(TILL_CUSTODIAN, slug, pt.encode_hold_managed(key, points, next(self._refs), self.now() + DAY))
+        self.send(
+            TILL_CUSTODIAN, self.token(slug), pt.encode_hold_managed(key, points, next(self._refs), self.now() + DAY)
+        )
 
     def refund_last(self, member_id: str, slug: str, points: int) -> None:
         """Spends points and gives some of them back."""
@@ -148,8 +155,8 @@ class Town:
         reader = PointsToken(self.chain.client, self.token(slug))
         lots = reader.lots_of(enrolment.account)[:1]
         spent = [lots[0]._replace(amount=points)]
-        self.send(TILL_CUSTODIAN, slug, pt.encode_redeem_managed(enrolment.member_key, points, ref))
-        self.send(TILL_ISSUER, slug, pt.encode_refund(ref, enrolment.account, spent, points // 2))
+        self.send(TILL_CUSTODIAN, self.token(slug), pt.encode_redeem_managed(enrolment.member_key, points, ref))
+        self.send(TILL_ISSUER, self.token(slug), pt.encode_refund(ref, enrolment.account, spent, points // 2))
 
     def purchase(
         self, member_id: str, slug: str, amount_minor: int, matures_at: int, location: str = "Store 31"
@@ -179,6 +186,8 @@ class Town:
                 )
             )
 
+    # ---- time
+
     def index(self) -> None:
         """Brings the projection up to the head of the chain."""
         while self._indexer.run_once():
@@ -189,6 +198,12 @@ class Town:
         while self._round():
             self.chain.mine()
             self.index()
+
+    def finalise(self) -> None:
+        """Lets what is mined become final."""
+        self.chain.mine(10)
+        self.index()
+        self.carry_out()
 
     def _round(self) -> int:
         """Every worker once; how much they did."""
@@ -219,7 +234,7 @@ class Town:
 
 
 def deploy_brands(chain: Anvil, folder: Path) -> tuple[Manifest, DevSigners]:
-    """Deploys the registry and the three tokens."""
+    """Deploys the registry, the three tokens, and what they exchange points with."""
     signers = DevSigners(chain.client.chain_id())
     admin, issuer, custodian = signers.addresses()[:3]
     plans = []
@@ -232,10 +247,20 @@ def deploy_brands(chain: Anvil, folder: Path) -> tuple[Manifest, DevSigners]:
             transferable=True,
         )
         plans.append(
-            ProgrammePlan(slug=slug, name=name, symbol=symbol, terms=terms, issuer=issuer, custodian=custodian)
+            ProgrammePlan(
+                slug=slug,
+                name=name,
+                symbol=symbol,
+                terms=terms,
+                issuer=issuer,
+                custodian=custodian,
+                treasurer=signers.addresses()[TREASURER],
+                quoter=signers.addresses()[QUOTER],
+            )
         )
     deployer = Deployer(chain.client, signers.signer(admin))
-    return deployer.deploy(plans, folder / "manifest.json"), signers
+    exchange = ExchangePlan(keeper=signers.addresses()[KEEPER], notice_period_seconds=0)
+    return deployer.deploy(plans, folder / "manifest.json", exchange), signers
 
 
 def free_port() -> int:

@@ -1,9 +1,9 @@
 // Asks the chain for the member's lots, from this browser, and compares them with what the page shows.
 
-const data = JSON.parse(document.getElementById("check-data").textContent);
-const button = document.querySelector("[data-check]");
-const status = document.querySelector("[data-check-status]");
 const WORD = 64;
+// Read anew for each check: a swap replaces the figures.
+let data = {};
+let status = null;
 
 async function ask(method, ...params) {
   const response = await fetch(data.rpcUrl, {
@@ -78,7 +78,9 @@ function say(kind, ...lines) {
   );
 }
 
-async function check() {
+async function check(button) {
+  data = JSON.parse(document.getElementById("check-data").textContent);
+  status = document.querySelector("[data-check-status]");
   button.disabled = true;
   say("", "Asking the chain…");
   try {
@@ -99,4 +101,7 @@ async function check() {
   }
 }
 
-button?.addEventListener("click", check);
+document.addEventListener("click", ({ target }) => {
+  const button = target.closest?.("[data-check]");
+  if (button) check(button);
+});

@@ -1,4 +1,6 @@
-// Signs in with a wallet, and moves points to one (Sign-In with Ethereum, EIP-4361; EIP-1193 provider).
+// Signs in with a wallet, and moves points to one (Sign-In with Ethereum, EIP-4361).
+
+import { askWallet, declined, post } from "./api.js";
 
 const status = document.querySelector("[data-wallet-status]");
 
@@ -7,24 +9,15 @@ function say(text, kind = "") {
   status.className = `notice ${kind}`;
 }
 
-async function post(path, body) {
-  const headers = { "content-type": "application/json", "idempotency-key": crypto.randomUUID?.() ?? `${Date.now()}-${Math.random()}` };
-  const response = await fetch(path, { method: "POST", headers, body: JSON.stringify(body) });
-  const answer = await response.json();
-  if (!response.ok) throw new Error(answer.detail ?? answer.title);
-  return answer;
-}
-
 function toHex(text) {
   return `0x${Array.from(new TextEncoder().encode(text), (byte) => byte.toString(16).padStart(2, "0")).join("")}`;
 }
 
 /** Lets the wallet sign the message that `path` gives for its address. */
 async function prove(path) {
-  if (!window.ethereum) throw new Error("No wallet was found in this browser. Open this page in your wallet's browser, or install its extension.");
-  const [address] = await window.ethereum.request({ method: "eth_requestAccounts" });
+  const [address] = await askWallet("eth_requestAccounts");
   const { message } = await post(path, { address });
-  const signature = await window.ethereum.request({ method: "personal_sign", params: [toHex(message), address] });
+  const signature = await askWallet("personal_sign", toHex(message), address);
   return { message, signature };
 }
 
@@ -34,7 +27,7 @@ async function attempt(button, action) {
   try {
     await action();
   } catch (error) {
-    const refused = error.code === 4001;
+    const refused = declined(error);
     say(refused ? "You declined in your wallet. Nothing has changed." : error.message, refused ? "" : "differs");
   } finally {
     button.disabled = false;
@@ -55,9 +48,9 @@ async function link(member) {
   for (const button of document.querySelectorAll("[data-link-wallet]")) if (linked.has(button.dataset.enrolment)) button.closest("p").remove();
 }
 
-for (const button of document.querySelectorAll("[data-wallet-sign-in]")) {
-  button.addEventListener("click", () => attempt(button, signIn));
-}
-for (const button of document.querySelectorAll("[data-link-wallet]")) {
-  button.addEventListener("click", () => attempt(button, () => link(button.dataset.member)));
-}
+// The cards are replaced after a swap, so the document listens for them.
+document.addEventListener("click", ({ target }) => {
+  const button = target.closest?.("[data-wallet-sign-in], [data-link-wallet]");
+  if (!button) return;
+  attempt(button, button.dataset.member ? () => link(button.dataset.member) : signIn);
+});

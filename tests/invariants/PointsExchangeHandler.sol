@@ -184,10 +184,13 @@ contract PointsExchangeHandler is ExchangeRig {
         _end(which % _waiting.length, waiting, pending, SwapStatus.Completed);
     }
 
+    /// @notice At times just when anyone may, or a second before.
     function refund(uint256 which, bool byStranger) external {
         if (_waiting.length == 0) return;
         Waiting memory waiting = _waiting[which % _waiting.length];
         PendingSwap memory pending = abi.decode(waiting.pending, (PendingSwap));
+        uint256 edge = pending.refundableFrom - (which >> 8) % 2;
+        if ((which >> 16) % 4 == 0 && edge > block.timestamp) vm.warp(edge);
         uint256 source = sourceOf(waiting.lane);
         if (_isTokenPaused(source)) _togglePause(source);
         bool early = block.timestamp < waiting.since + exchange.POSTING_WINDOW();

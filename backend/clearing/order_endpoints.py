@@ -8,15 +8,13 @@ from fastapi import Request, Response
 from sqlalchemy.orm import Session
 
 from backend.auth.callers import Caller
-from backend.auth.errors import ForbiddenError
 from backend.auth.policies import Policy, allow
 from backend.auth.routing import CallerDep, ContextDep, RequestIdDep, SessionDep, protected_router
 from backend.auth.scopes import Scope
 from backend.chain.models import Operation
-from backend.chain.programme_registry import programme_id as on_chain_id
 from backend.clearing.disputes import create_dispute, find_dispute, read_dispute
 from backend.clearing.orders import Order, Treasury
-from backend.clearing.reading import ClearingReader, read_clearing
+from backend.clearing.reading import read_clearing
 from backend.clearing.schemas import (
     CreditLineSet,
     CycleNumber,
@@ -206,16 +204,7 @@ def create_distribution(
     request_id: RequestIdDep,
 ) -> OrderRead:
     """Pays claims on a programme in default from its collateral. For that programme and those with claims on it."""
-    reader = read_clearing(session, context.settings)
     debtor = get_programme(session, body.programme_id)
     asking = get_programme(session, caller.programme_id) if caller.programme_id is not None else None
-    _check_concerned(reader, debtor, asking)
-    treasury = Treasury(session, context.chain, reader, request_id)
+    treasury = Treasury(session, context.chain, read_clearing(session, context.settings), request_id)
     return _answer(request, response, session, treasury.distribute(debtor, asking))
-
-
-def _check_concerned(reader: ClearingReader, debtor: Programme, asking: Programme | None) -> None:
-    if asking is None or asking.id == debtor.id:
-        return
-    if not reader.clearing.state.claim(on_chain_id(asking.slug), on_chain_id(debtor.slug)):
-        raise ForbiddenError(f"{asking.slug} has no claim on {debtor.slug}.")

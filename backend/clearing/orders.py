@@ -8,6 +8,7 @@ from typing import Final
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from backend.auth.errors import ForbiddenError
 from backend.chain import outbox
 from backend.chain.clearing_house import (
     encode_deposit,
@@ -156,13 +157,15 @@ class Treasury:
         return Order(operation), outcome
 
     def distribute(self, debtor: Programme, asking: Programme | None) -> Order:
-        """Pays claims from the collateral of a programme in default.
+        """Pays claims from the collateral of a programme in default. Without `asking` the operator asks.
 
-        Raises NotJoinedError, NothingToDistributeError.
+        Raises NotJoinedError, NothingToDistributeError, ForbiddenError.
         """
         on_chain = self._reader.joined(debtor)
         if on_chain not in self._state.defaulted:
             raise errors.NothingToDistributeError(f"{debtor.slug} is not in default.")
+        if asking is not None and asking.id != debtor.id and not self._state.claim(on_chain_id(asking.slug), on_chain):
+            raise ForbiddenError(f"{asking.slug} has no claim on {debtor.slug}.")
         if not any(self._state.shares_of_claims(on_chain).values()):
             raise errors.NothingToDistributeError(
                 f"{debtor.slug} has no collateral that its claims could be paid from; try again when money has come in."

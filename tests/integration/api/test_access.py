@@ -102,6 +102,7 @@ def things(world: ExchangeWorld) -> Things:
         "swap_id": swap.json()["id"],
         **partner_things(world, swap.json()["id"], member),
     }
+    dollars = {"amount": {"amount": "1.00", "currency": "USD"}}
     terms = {"terms_hash": "0x" + "11" * 32}
     amounts = {"lane_id": lane, "member_id": member["id"], "max_points_in": 10}
     bodies = {
@@ -125,6 +126,14 @@ def things(world: ExchangeWorld) -> Things:
         "POST /v1/partner-systems/{programme_id}/validations": {"member_reference": "x"},
         "POST /v1/postings/{posting_id}/reversal": {},
         "POST /v1/transfers": spend,
+        "POST /v1/clearing/deposits": dollars,
+        "POST /v1/clearing/withdrawals": dollars,
+        "POST /v1/clearing/payments": {},
+        "PUT /v1/clearing/credit-lines/{partner_id}": dollars,
+        "POST /v1/clearing/joins": {},
+        "POST /v1/clearing/cycles/{cycle}/disputes": {"reference": "x", "note": "x"},
+        "POST /v1/clearing/enforcements": {"programme_id": world.fuel.id},
+        "POST /v1/clearing/distributions": {"programme_id": world.fuel.id},
         "POST /v1/lanes": {"source": "market", "destination": "fuel", "terms": TERMS},
         "POST /v1/lanes/{lane_id}/accept": terms,
         "POST /v1/lanes/{lane_id}/withdraw": {},

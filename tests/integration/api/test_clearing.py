@@ -174,7 +174,7 @@ def test_default__collateral_claims_distribution_and_end(clearing_world: Clearin
         assert_statement_adds_up(clearing, 2, programme)
     assert clearing.statement(1, market)["defaulted"]
     problem(clearing.ask(fuel, "POST", "/distributions", programme_id=market.id), 403, "forbidden")
-    problem(clearing.ask(market, "POST", "/distributions", programme_id=pharmacy.id), 403, "forbidden")
+    problem(clearing.ask(market, "POST", "/distributions", programme_id=pharmacy.id), 409, "nothing-to-distribute")
     clearing.do(pharmacy, "POST", "/distributions", programme_id=market.id)
     assert clearing.position(market)["claims"] == dollars(10)
     assert_all_agree(clearing)

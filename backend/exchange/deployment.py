@@ -35,12 +35,18 @@ class Exchange:
         """Raises WrongNetworkError for a programme of another chain."""
         for programme in programmes:
             if programme.chain_id != self.chain_id:
-                raise WrongNetworkError(
-                    f"The programme {programme.slug} is on chain {programme.chain_id} and the exchange on chain"
-                    f" {self.chain_id}; use the manifest and the database of one deployment.",
-                    expected_chain_id=self.chain_id,
-                    found_chain_id=programme.chain_id,
+                raise wrong_network(
+                    f"The programme {programme.slug} is on chain {programme.chain_id}", self, programme.chain_id
                 )
+
+
+def wrong_network(what: str, exchange: Exchange, found_chain_id: int) -> WrongNetworkError:
+    """The error for a deployment whose database and manifest do not belong together."""
+    return WrongNetworkError(
+        f"{what} and the exchange is on chain {exchange.chain_id}; use manifest and database of one deployment.",
+        expected_chain_id=exchange.chain_id,
+        found_chain_id=found_chain_id,
+    )
 
 
 def exchange_of(settings: Settings) -> Exchange:

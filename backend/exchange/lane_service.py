@@ -23,11 +23,10 @@ from backend.exchange.identifiers import lane_between, lane_text, programme_key
 from backend.exchange.lane_schemas import DryRunLane, ExamplePrice, LaneCreate, Reason
 from backend.exchange.lanes import LaneState, lane_states
 from backend.exchange.preflight import Route
-from backend.exchange.routes import opposite
+from backend.exchange.routes import exchange_now, opposite
 from backend.exchange.settlement_money import SettlementMoney
 from backend.exchange.terms import last_time
 from backend.hexes import hex_text, parse_hash
-from backend.points.clock import chain_now
 from backend.programmes.models import Programme
 from backend.programmes.repository import get_programme
 
@@ -45,7 +44,7 @@ def route_for(session: Session, exchange: Exchange, body: LaneCreate, proposer: 
     if proposer.id not in (source.id, destination.id):
         raise InvalidRequestError("Only the two programmes of a lane can propose terms for it.")
     exchange.check_network(source, destination)
-    lane, timestamp = lane_between(source, destination), chain_now(session, exchange.chain_id)
+    lane, timestamp = lane_between(source, destination), exchange_now(session, exchange)
     state = lane_states(session, exchange.address, [lane], timestamp).get(lane)
     fresh = LaneState(lane, programme_key(source.slug), programme_key(destination.slug))
     return Route(exchange, state or fresh, source, destination, timestamp)

@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from backend.auth.callers import Caller
-from backend.exchange.deployment import Exchange
+from backend.exchange.deployment import Exchange, wrong_network
 from backend.exchange.errors import LaneNotFoundError
 from backend.exchange.identifiers import lane_between, parse_lane, slug_of
 from backend.exchange.lanes import LaneState, lane_states
@@ -20,9 +20,21 @@ from backend.programmes.models import Programme
 from backend.programmes.repository import find_by_slug
 
 
+def exchange_now(session: Session, exchange: Exchange) -> int:
+    """Chain time of the exchange, Unix seconds.
+
+    Raises WrongNetworkError when the programmes of this database are on another chain, UnavailableError before the
+    first block.
+    """
+    chains = session.scalars(select(Programme.chain_id).distinct()).all()
+    if chains and exchange.chain_id not in chains:
+        raise wrong_network(f"The programmes of this database are on chain {chains[0]}", exchange, chains[0])
+    return chain_now(session, exchange.chain_id)
+
+
 def find_route(session: Session, exchange: Exchange, lane_text: str) -> Route:
     """A lane by its public id. Raises LaneNotFoundError."""
-    lane, timestamp = parse_lane(lane_text), chain_now(session, exchange.chain_id)
+    lane, timestamp = parse_lane(lane_text), exchange_now(session, exchange)
     state = lane_states(session, exchange.address, [lane], timestamp).get(lane)
     if state is None:
         raise LaneNotFoundError(f"There is no lane {lane_text}: nobody has proposed it.")
@@ -45,7 +57,7 @@ def list_routes(session: Session, exchange: Exchange, caller: Caller) -> list[Ro
     programmes = session.scalars(select(Programme).where(Programme.chain_id == exchange.chain_id)).all()
     pairs = [pair for pair in permutations(programmes, 2) if _may_see_pair(caller, pair)]
     lanes = {lane_between(*pair): pair for pair in pairs}
-    timestamp = chain_now(session, exchange.chain_id)
+    timestamp = exchange_now(session, exchange)
     states = lane_states(session, exchange.address, list(lanes), timestamp)
     routes = [Route(exchange, state, *lanes[lane], timestamp) for lane, state in states.items()]
     if caller.member_id is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from backend.app import create_app
 from backend.auth.callers import CallerKind
 from backend.auth.scopes import Scope
 from backend.auth.service import create_key
+from backend.chain.deploy import Deployer
 from backend.chain.submitter import Submitter
 from backend.database import transaction
 from backend.hexes import parse_address
@@ -22,7 +24,7 @@ from tests.integration.api.chain_world import ChainWorld
 from tests.integration.api.clearing_world import ClearingWorld
 from tests.integration.api.exchange_world import ExchangeWorld
 from tests.integration.api.world import NOON, Caller, World, make_programme, make_settings, put_block
-from tests.support.anvil import TERMS, Anvil, Deployment, deploy
+from tests.support.anvil import TERMS, Anvil, Deployment, deploy, plan
 from tests.support.postgres import database_url, engine, postgres_server, sessions
 
 __all__ = ["chain_world", "database_url", "engine", "exchange_world", "postgres_server", "sessions", "world"]
@@ -100,10 +102,20 @@ def chain_world(database_url: str, sessions: sessionmaker[Session], tmp_path: Pa
             yield world
 
 
+def _deploy_exchange(anvil: Anvil, folder: Path) -> Deployment:
+    """Three programmes with an exchange. Fuel's points expire by the quarter, so not every point can become one."""
+    deployment = deploy(anvil, folder, ("market", "pharmacy"), SHORT_TERMS, with_exchange=True)
+    quarters = TERMS.model_copy(update={"epoch_length_seconds": 90 * 86_400, "validity_epochs": 0})
+    admin = deployment.signers.signer(deployment.accounts[0])
+    plans = [plan("fuel", deployment.signers, quarters)]
+    manifest = Deployer(anvil.client, admin).deploy(plans, deployment.manifest_path)
+    return replace(deployment, manifest=manifest)
+
+
 @pytest.fixture
 def exchange_world(database_url: str, sessions: sessionmaker[Session], tmp_path: Path) -> Iterator[ExchangeWorld]:
     with Anvil(timestamp=int(NOON.timestamp())) as anvil:
-        deployment = deploy(anvil, tmp_path, ("market", "pharmacy", "fuel"), SHORT_TERMS, with_exchange=True)
+        deployment = _deploy_exchange(anvil, tmp_path)
         settings = _chain_settings(database_url, deployment)
         with transaction(sessions) as session:
             market, pharmacy, fuel = sync_from_manifest(session, deployment.manifest)

@@ -79,9 +79,10 @@ def _close_or_settle(session: Session, reader: ClearingReader) -> int:
 def _ask(session: Session, house: House, kind: str, cycle: int, data: bytes) -> int:
     """Asks for it unless it has been asked for: never twice for the same cycle while one may still happen."""
     subject = f"cycle_{cycle}"
+    may_still_happen = Operation.state.in_(("pending", "sent", "mined"))
     lately = Operation.updated_at > utc_now() - RETRY_AFTER
     asked = select(Operation.id).where(
-        Operation.kind == kind, Operation.subject == subject, or_(Operation.state != "failed", lately)
+        Operation.kind == kind, Operation.subject == subject, or_(may_still_happen, lately)
     )
     if session.scalar(asked.limit(1)) is not None:
         return 0

@@ -97,9 +97,11 @@ class Treasury:
     def pay(self, programme: Programme, amount: SettlementMoney | None, source: str) -> Order:
         """Pays what is due, with the treasurer's money or from collateral; everything outstanding without an amount.
 
-        Raises NotJoinedError, NothingToPayError, AmountError, OverpaidError, CollateralInUseError, FundsMissingError.
+        Raises NotJoinedError, InDefaultError, NothingToPayError, AmountError, OverpaidError, CollateralInUseError,
+        FundsMissingError.
         """
         on_chain = self._reader.joined(programme)
+        self._check_not_in_default(programme, on_chain)
         outstanding = self._state.outstanding(on_chain)
         if not outstanding:
             raise errors.NothingToPayError(self._nothing_to_pay(programme))

@@ -160,6 +160,7 @@ def test_default__collateral_claims_distribution_and_end(clearing_world: Clearin
     position = clearing.position(market)
     assert position["in_default"]
     problem(clearing.ask(market, "POST", "/withdrawals", amount=dollars(1)), 409, "in-default")
+    assert problem(clearing.ask(market, "POST", "/payments"), 409, "in-default")["claims_amount"] == "40.00"
     short = {partner["slug"]: partner["claimed"] for partner in position["partners"]}
     assert position["claims"] == short["pharmacy"] == dollars(40), "240 owed; 200 of 240 collateral was not set aside"
     losses = {programme.slug: clearing.position(programme)["partners"][0]["claim"] for programme in (pharmacy, fuel)}

@@ -107,7 +107,10 @@ contract ClearingHouseCoverage is Checked {
             uint256 other = seed >> 64;
             handler.setLine(seed, other, seed >> 128);
             handler.deposit(seed >> 32, seed >> 96);
+            handler.reserve(seed >> 8, other, seed & ~uint256(2));
             handler.settleOverdue(seed);
+            handler.reserve(other, seed >> 16, seed | 1);
+            if (seed % 2 == 0) handler.endReservation(other, seed % 4 == 0);
             handler.cure(other);
         }
         _true(handler.defaults() > 50, "defaults");

@@ -14,18 +14,18 @@ from pathlib import Path
 import uvicorn
 
 from backend.app import create_app
-from tests.integration.api.chain_world import ChainWorld
-from tests.integration.api.conftest import chain_world, database_url, engine, postgres_server, sessions
+from tests.integration.api.conftest import database_url, engine, exchange_world, postgres_server, sessions
+from tests.integration.api.exchange_world import ExchangeWorld
 from tests.integration.api.test_access import endpoints
 from tests.integration.api.test_uploads import work
 
-__all__ = ["chain_world", "database_url", "engine", "postgres_server", "sessions"]
+__all__ = ["database_url", "engine", "exchange_world", "postgres_server", "sessions"]
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "integration.md").read_text()
 
 
 @contextmanager
-def _server(world: ChainWorld) -> Iterator[str]:
+def _server(world: ExchangeWorld) -> Iterator[str]:
     """The API on a free port."""
     listener = socket.create_server(("127.0.0.1", 0))
     server = uvicorn.Server(uvicorn.Config(create_app(world.settings), log_level="warning"))
@@ -39,7 +39,7 @@ def _server(world: ChainWorld) -> Iterator[str]:
 
 
 @contextmanager
-def _workers(world: ChainWorld) -> Iterator[None]:
+def _workers(world: ExchangeWorld) -> Iterator[None]:
     """The workers, without a pause."""
     stopping = threading.Event()
 
@@ -57,10 +57,15 @@ def _workers(world: ChainWorld) -> Iterator[None]:
         thread.join()
 
 
-def test_guide__every_command_works_in_order(chain_world: ChainWorld, tmp_path: Path) -> None:
+def test_guide__every_command_works_in_order(exchange_world: ExchangeWorld, tmp_path: Path) -> None:
     script = "set -euo pipefail\n" + "\n".join(re.findall(r"^```sh\n(.*?)^```", GUIDE, re.MULTILINE | re.DOTALL))
-    with _server(chain_world) as url, _workers(chain_world):
-        environment = {**os.environ, "API": url, "KEY": chain_world.till.token or ""}
+    with _server(exchange_world) as url, _workers(exchange_world):
+        keys = {
+            "KEY": exchange_world.till.token or "",
+            "PARTNER_KEY": exchange_world.other_till.token or "",
+            "OPERATOR_KEY": exchange_world.operator.token or "",
+        }
+        environment = {**os.environ, "API": url, **keys}
         done = subprocess.run(
             ["bash", "-c", script],
             env=environment,
@@ -71,14 +76,17 @@ def test_guide__every_command_works_in_order(chain_world: ChainWorld, tmp_path: 
             check=False,
         )
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
-    work(chain_world)
-    chain_world.finalise()
-    member = chain_world.till.get("/v1/members", params={"reference": "customer-1001"}).json()["data"][0]
-    # 129 + 40 earned, 50 spent and given back, 45 captured, 30 taken back with the returned goods.
-    assert chain_world.balance(member, source="chain")["total_points"] == 129 + 40 - 50 + 50 - 45 - 30
+    work(exchange_world)
+    exchange_world.finalise()
+    member = exchange_world.till.get("/v1/members", params={"reference": "customer-1001"}).json()["data"][0]
+    # 129 + 40 earned, 50 spent and given back, 45 captured, 30 taken back with the returned goods, 20 swapped.
+    earned = 129 + 40 - 50 + 50 - 45 - 30
+    assert exchange_world.points_at(member, exchange_world.market, source="chain") == earned - 20
+    # Half of them, less the fee of 1 %, and 12 % more by the quote.
+    assert exchange_world.points_at(member, exchange_world.pharmacy, source="chain") == 11
 
 
-def test_guide__names_every_endpoint_with_its_scope(chain_world: ChainWorld) -> None:
+def test_guide__names_every_endpoint_with_its_scope(exchange_world: ExchangeWorld) -> None:
     table = {
         name: line
         for line in GUIDE.splitlines()
@@ -86,7 +94,7 @@ def test_guide__names_every_endpoint_with_its_scope(chain_world: ChainWorld) -> 
         for name in re.findall(r"`([A-Z]+ /[^`]*)`", line)
     }
     missing = []
-    for endpoint in endpoints(chain_world):
+    for endpoint in endpoints(exchange_world):
         line = table.pop(f"{endpoint.method} {endpoint.path}", None)
         assert endpoint.policy is not None
         scope = endpoint.policy.scope

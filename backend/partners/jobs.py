@@ -4,7 +4,7 @@ recorded in another."""
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -44,9 +44,11 @@ class JobConfig:
     refusal_pause_seconds: float = 30.0
     """After a refusal of the chain, the first time; doubled up to an hour."""
     most_calls: int = 32
-    """Calls at a time."""
+    """Rows taken at a time."""
     most_calls_a_partner: int = 4
-    """Of them to one partner, so that a slow one does not hold up the others."""
+    """Calls under way to one partner, so that a slow one does not hold up the others."""
+    turn_seconds: float = 0.5
+    """How long a step waits for the calls under way before it looks for others to begin."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,18 +78,26 @@ def due(kind: type[Posting] | type[PartnerTransfer], ended: Sequence[str]) -> Co
 
 
 def pick_due(
-    session: Session, kind: type[Posting] | type[PartnerTransfer], ended: Sequence[str], config: JobConfig
+    session: Session,
+    kind: type[Posting] | type[PartnerTransfer],
+    ended: Sequence[str],
+    config: JobConfig,
+    busy: Mapping[str, int],
 ) -> list[str]:
-    """Ids of due rows, the longest due first, a few of each partner."""
-    place = func.row_number().over(partition_by=kind.programme_id, order_by=kind.next_attempt_at)
-    ranked = select(kind.id, place.label("place")).where(due(kind, ended)).subquery()
-    query = (
-        select(ranked.c.id)
-        .where(ranked.c.place <= config.most_calls_a_partner)
-        .order_by(ranked.c.place)
-        .limit(config.most_calls)
+    """Ids of due rows, the longest due first: a few of each partner, fewer where calls are under way (`busy`)."""
+    chain_is_next = kind.state.in_(_CHAIN_IS_NEXT)
+    place = func.row_number().over(partition_by=(kind.programme_id, chain_is_next), order_by=kind.next_attempt_at)
+    ranked = select(kind.id, kind.programme_id, chain_is_next.label("chain_is_next"), place.label("place")).where(
+        due(kind, ended)
     )
-    return list(session.scalars(query))
+    rows = ranked.subquery()
+    query = select(rows).where(rows.c.place <= config.most_calls_a_partner).order_by(rows.c.place)
+    found = session.execute(query.limit(config.most_calls))
+    return [
+        row_id
+        for row_id, programme_id, is_next, number in found
+        if is_next or number <= config.most_calls_a_partner - busy.get(programme_id, 0)
+    ]
 
 
 def database_now(session: Session) -> datetime:

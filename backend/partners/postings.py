@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -99,13 +100,14 @@ class PostingDesk:
         self._seen_block = last
         return len(found)
 
-    def claim(self) -> tuple[int, list[PreparedCall]]:
+    def claim(self, busy: Mapping[str, int]) -> tuple[int, list[PreparedCall]]:
         """Takes due postings one step further; answers how many changed, and the calls to make for them.
 
         What is to be asked of the chain is written with the change; a call is only prepared, and its intent recorded.
+        `busy` says how many calls are under way to each programme's system.
         """
         with transaction(self._sessions) as session:
-            cases = self._cases(session, pick_due(session, Posting, ENDED, self._config))
+            cases = self._cases(session, pick_due(session, Posting, ENDED, self._config, busy))
             before = [(case.posting.state, case.posting.operation_id) for case in cases]
             calls = [prepared for case in cases if (prepared := self._advance(session, case)) is not None]
             after = [(case.posting.state, case.posting.operation_id) for case in cases]

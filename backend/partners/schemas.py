@@ -20,7 +20,7 @@ class PartnerSystemPut(Body):
     """Where a brand's own points system takes the five calls."""
 
     base_url: str = Field(max_length=500, description="The calls go below it", examples=["https://points.example/ip"])
-    timeout_seconds: int = Field(default=10, ge=1, le=60, description="How long an answer is waited for")
+    timeout_seconds: int = Field(default=10, ge=1, le=30, description="How long an answer is waited for")
     new_secret: bool = Field(default=False, description="Replace the secret that signs the calls, at once")
 
 

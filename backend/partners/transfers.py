@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -63,10 +64,10 @@ class TransferDesk:
         self._chain_id = chain_id
         self._config = config
 
-    def claim(self) -> tuple[int, list[PreparedCall]]:
+    def claim(self, busy: Mapping[str, int]) -> tuple[int, list[PreparedCall]]:
         """Takes due transfers one step further; answers how many changed, and the calls to make for them."""
         with transaction(self._sessions) as session:
-            cases = self._cases(session, pick_due(session, PartnerTransfer, ENDED, self._config))
+            cases = self._cases(session, pick_due(session, PartnerTransfer, ENDED, self._config, busy))
             before = [(case.transfer.state, case.transfer.operation_id) for case in cases]
             calls = [prepared for case in cases if (prepared := self._advance(session, case)) is not None]
             after = [(case.transfer.state, case.transfer.operation_id) for case in cases]

@@ -11,6 +11,7 @@ It listens on a free loopback port, in a thread of its own.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import threading
 from collections import defaultdict, deque
@@ -60,7 +61,7 @@ class Behaviour(Enum):
     """Does nothing, and says `system_error`."""
     PENDING = auto()
     HANG = auto()
-    """Does nothing, and never answers."""
+    """Does nothing, and never answers (unless `PartnerServer.release` is called)."""
     LOST = auto()
     """Does it, and never answers."""
     CUT = auto()
@@ -126,6 +127,7 @@ class PartnerServer:
         self._webhook = Webhook(secret or _NOBODYS_SECRET)
         self._scripts: dict[str, deque[Behaviour]] = {}
         self._delayed: list[Original] = []
+        self._released = False
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}/points"
         self._server = uvicorn.Server(uvicorn.Config(self._app(), log_config=None, lifespan="off"))
@@ -156,6 +158,10 @@ class PartnerServer:
             self.book.carry_out(original)
         self._delayed.clear()
 
+    def release(self) -> None:
+        """Lets calls that hang be answered."""
+        self._released = True
+
     def calls_about(self, subject_id: str) -> list[str]:
         """Calls about one id, in order."""
         return [call for call, each in self.calls if each == subject_id]
@@ -184,7 +190,7 @@ class PartnerServer:
         if isinstance(message, MemberValidation):
             known = self.book.knows(message.member_reference)
             behaviour = self._next(message.member_reference)
-            return await _respond(behaviour, request, "succeeded" if known else "failed", "member_unknown")
+            return await self._respond(behaviour, request, "succeeded" if known else "failed", "member_unknown")
         original = message.original if isinstance(message, RetryMessage | ReversalMessage) else message
         behaviour = self._next(original.member_reference)
         if isinstance(message, ReversalMessage):
@@ -197,13 +203,23 @@ class PartnerServer:
             outcome = self.book.outcomes.get(original.id, "failed")
             if behaviour is Behaviour.DELAYED:
                 self._delayed.append(original)
-        return await _respond(behaviour, request, outcome, "member_unknown")
+        return await self._respond(behaviour, request, outcome, "member_unknown")
 
     async def _reverse(self, behaviour: Behaviour, request: Request, original: Original) -> Response:
         if behaviour is Behaviour.STANDS:
-            return await _respond(Behaviour.FAIL, request, "failed", "points_spent")
+            return await self._respond(Behaviour.FAIL, request, "failed", "points_spent")
         was_done = self.book.undo(original.id) if behaviour in _DOES_IT else False
-        return await _respond(behaviour, request, "succeeded" if was_done else "failed", NOT_POSTED)
+        return await self._respond(behaviour, request, "succeeded" if was_done else "failed", NOT_POSTED)
+
+    async def _respond(self, behaviour: Behaviour, request: Request, outcome: str, reason: str) -> Response:
+        if behaviour in (Behaviour.HANG, Behaviour.LOST, Behaviour.DELAYED):
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._hang(request), _LONGEST_HANG_SECONDS)
+        return _response(behaviour, outcome, reason)
+
+    async def _hang(self, request: Request) -> None:
+        while not (self._released or await request.is_disconnected()):
+            await asyncio.sleep(0.01)
 
     def _next(self, member_reference: str) -> Behaviour:
         script = self._scripts.get(member_reference)
@@ -230,9 +246,7 @@ _STATUS: Final = {
 _SAYS: Final = {Behaviour.PENDING: "pending", Behaviour.SAYS_SYSTEM_ERROR: "system_error"}
 
 
-async def _respond(behaviour: Behaviour, request: Request, outcome: str, reason: str) -> Response:
-    if behaviour in (Behaviour.HANG, Behaviour.LOST, Behaviour.DELAYED):
-        await _hang(request)
+def _response(behaviour: Behaviour, outcome: str, reason: str) -> Response:
     if behaviour is Behaviour.CUT:
         return _CutResponse()
     said = _SAYS.get(behaviour, outcome)
@@ -247,13 +261,6 @@ async def _respond(behaviour: Behaviour, request: Request, outcome: str, reason:
         body = body[:-1] + b', "more": "' + b"x" * MOST_ANSWER_BYTES + b'"}'
     headers = {"Location": "/elsewhere"} if behaviour is Behaviour.REDIRECT else {}
     return Response(body, _STATUS.get(behaviour, 200), headers, media_type="application/json")
-
-
-async def _hang(request: Request) -> None:
-    """Until the other side has gone away."""
-    async with asyncio.timeout(_LONGEST_HANG_SECONDS):
-        while not await request.is_disconnected():
-            await asyncio.sleep(0.01)
 
 
 class _CutResponse(Response):

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import pytest
 
+from tests.integration.partners.test_transfers import ask as ask_for_transfer
 from tests.integration.partners.worker_process import main
 from tests.integration.partners.world import EXCHANGE, PartnerWorld
 from tests.support.partner_server import Behaviour
@@ -74,3 +75,16 @@ def test_kill__restart__posted_once_and_the_chain_asked_once(
     assert partner_world.server.book.entries.get(posting.id, []) == case.amounts
     assert partner_world.server.calls_about(posting.id).count("posting") <= 1
     assert partner_world.asked_of_chain() == [case.asked]
+
+
+@pytest.mark.parametrize("crash_at", CRASH_POINTS)
+@pytest.mark.parametrize("script", [(), (Behaviour.DONE_500,)], ids=["succeeds", "done-but-500"])
+def test_kill__restart__taken_once_and_issued_once(
+    partner_world: PartnerWorld, database_url: str, tmp_path: Path, crash_at: str, script: tuple[Behaviour, ...]
+) -> None:
+    partner_world.server.script("C-1", *script)
+    transfer_id = ask_for_transfer(partner_world, "C-1", 400)
+    assert end_of(start_worker(database_url, tmp_path, crash_at)) == -signal.SIGKILL
+    assert end_of(start_worker(database_url, tmp_path)) == 0
+    assert partner_world.server.book.entries == {transfer_id: [-400]}
+    assert partner_world.asked_of_chain() == ["issue"]

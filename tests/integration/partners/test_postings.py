@@ -10,7 +10,7 @@ from sqlalchemy import delete
 from backend.chain.models import Cursor, TokenEvent
 from backend.database import transaction
 from backend.partners.client import CallResult
-from backend.partners.machine import Outcome, PostingState
+from backend.partners.machine import Outcome
 from backend.partners.models import PartnerSystem, Posting
 from backend.partners.service import ask_now, give_up_posting
 from backend.partners.wire import Answer
@@ -168,7 +168,7 @@ class TestOutcomes:
         swap = partner_world.burn("C-1")
         desk = partner_world.desk()
         desk.discover()
-        slow = desk.claim()[1][0]
+        slow = desk.claim({})[1][0]
         partner_world.run()
         no = Answer(outcome=Outcome.FAILED, reason="member_unknown")
         desk.record(slow, CallResult(no, http_status=200, duration_ms=60_000))
@@ -329,17 +329,23 @@ class TestManyWorkers:
         assert all(amounts == [250] for amounts in partner_world.server.book.entries.values())
         assert partner_world.asked_of_chain() == ["confirm_posted"] * len(swaps)
 
-    def test_slow_partner__does_not_hold_up_another(self, partner_world: PartnerWorld) -> None:
-        """Only a few calls at a time go to one partner, so the other's are among the first."""
+    def test_slow_partner__holds_up_only_its_own(self, partner_world: PartnerWorld) -> None:
+        slow = connect(
+            partner_world.sessions, partner_world.settings, partner_world.airline.id, partner_world.server.url, 30
+        )
+        partner_world.server.use_secret(slow)
         for number in range(8):
-            partner_world.server.script(f"C-{number}", Behaviour.HANG)
+            partner_world.server.script(f"C-{number}", Behaviour.LOST)
             partner_world.burn(f"C-{number}")
-        with PartnerServer() as other:
-            secret = connect(partner_world.sessions, partner_world.settings, partner_world.fuel.id, other.url)
-            other.use_secret(secret)
-            swap = partner_world.burn("C-9")
-            with transaction(partner_world.sessions) as session:
-                session.merge(swap).destination_programme_id = partner_world.fuel.id
-            partner_world.rounds(1)
-            assert partner_world.posting(swap).state == PostingState.POSTED
+        with PartnerServer() as quick:
+            quick.use_secret(connect(partner_world.sessions, partner_world.settings, partner_world.fuel.id, quick.url))
+            swaps = [partner_world.burn_for_fuel(f"Q-{number}") for number in range(10)]
+            for _ in range(40):
+                partner_world.worker.run_once()
+                if len(quick.calls) == len(swaps):
+                    break
+            assert len(quick.calls) == len(swaps)
             assert len(partner_world.server.calls) == 4
+            partner_world.server.release()
+            partner_world.run()
+        assert states(partner_world.postings()) == ["posted"] * 18

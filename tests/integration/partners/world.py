@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -31,8 +31,16 @@ from tests.support.partner_server import PartnerServer
 
 EXCHANGE = bytes.fromhex("e0" * 20)
 WINDOW_SECONDS = 7 * 86_400
-AT_ONCE = JobConfig(first_pause_seconds=0, longest_pause_seconds=0, lease_margin_seconds=-1, refusal_pause_seconds=0)
-"""No pause anywhere, and a call that was begun may be followed by a retry at once."""
+AT_ONCE = JobConfig(
+    first_pause_seconds=0,
+    longest_pause_seconds=0,
+    lease_margin_seconds=60,
+    refusal_pause_seconds=0,
+    turn_seconds=10,
+)
+"""No pause anywhere, and a step ends when a call has."""
+IMPATIENT = replace(AT_ONCE, lease_margin_seconds=-1)
+"""What was begun and not recorded is followed by a retry at once."""
 _MOST_ROUNDS = 30
 
 
@@ -58,6 +66,7 @@ def build_worker(
         PartnerClient(private_addresses=True),
         PostingDesk(sessions, vault, chain_id=CHAIN_ID, exchange=exchange, config=config),
         TransferDesk(sessions, vault, chain_id=CHAIN_ID, config=config),
+        config.turn_seconds,
     )
 
 
@@ -124,6 +133,13 @@ class PartnerWorld:
                 "lots": [[574, 500]],
             }
             self._log(session, swap, "SwapPending", {"pending": pending | changes})
+        return swap
+
+    def burn_for_fuel(self, reference: str) -> Swap:
+        """A swap in the other direction, as far as postings are concerned."""
+        swap = self.burn(reference)
+        with transaction(self.sessions) as session:
+            session.get_one(Swap, swap.id).destination_programme_id = self.fuel.id
         return swap
 
     def end(self, swap: Swap, name: str) -> None:
@@ -193,9 +209,9 @@ class PartnerWorld:
     # The worker
 
     def desk(self) -> PostingDesk:
-        """The part of a worker that keeps the books, without the part that calls."""
+        """The part of a worker that keeps the books, without the part that calls; its calls are soon taken for lost."""
         vault = SecretVault(self.settings.secret_key)
-        return PostingDesk(self.sessions, vault, chain_id=CHAIN_ID, exchange=EXCHANGE, config=AT_ONCE)
+        return PostingDesk(self.sessions, vault, chain_id=CHAIN_ID, exchange=EXCHANGE, config=IMPATIENT)
 
     def run(self) -> None:
         """Rounds of the worker until it has nothing more to do."""

@@ -252,6 +252,14 @@ class TestIndex:
         assert set(market.house.programmes()) == {FUEL, GROCER}
         assert market.house.withdrawable(GROCER) == market.house.standing_of(GROCER).collateral
 
+    def test_credit_line_beyond_64_bits__exact(self, market: Market, follower: Follower) -> None:
+        """As a currency with 18 decimals has soon."""
+        line = clearing_house.encode_set_credit_line(GROCER, FUEL, 10**25 + 1)
+        market.send(market.partner, market.clearing_entry.address, line)
+        follower.index()
+        assert follower.payload("CreditLineChanged", FUEL)["amount"] == 10**25 + 1
+        assert market.house.credit_line_of(GROCER, FUEL) == 10**25 + 1
+
 
 def _pending(payload: object) -> PendingSwap:
     assert isinstance(payload, dict)

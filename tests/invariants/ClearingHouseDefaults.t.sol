@@ -1,28 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.37;
 
-import {IClearingHouse, Standing} from "../../contracts/interfaces/IClearingHouse.sol";
-import {TestDollar} from "../../contracts/testing/TestDollar.sol";
-import {HouseRig} from "./HouseRig.sol";
+import {IClearingHouse} from "../../contracts/interfaces/IClearingHouse.sol";
+import {HouseExamples} from "./HouseExamples.sol";
 
-/// @notice Defaults that spread, friends that vouch, partners that mint: who loses what, by example. Programmes: a, b, c, d, e.
-contract ClearingHouseDefaults is HouseRig {
-    uint256 private constant A = 0;
-    uint256 private constant B = 1;
-    uint256 private constant C = 2;
-    uint256 private constant D = 3;
-    uint256 private constant E = 4;
-
-    TestDollar private _dollar;
-
-    function setUp() external {
-        vm.warp(20_000 days);
-        _dollar = new TestDollar();
-        _openHouse(_dollar, 5);
-        _dollar.mint(address(this), 1 << 60);
-        _dollar.approve(address(house), type(uint256).max);
-    }
-
+/// @notice Defaults that spread, friends that vouch, partners that mint: who loses what, by example.
+contract ClearingHouseDefaults is HouseExamples {
     // Middlemen
 
     function test_middleman_whoseDebtorFails_loses_onlyItsLineAndPaysItsOwnDebt() external {
@@ -282,71 +265,6 @@ contract ClearingHouseDefaults is HouseRig {
         _checkOwed(C, A, 0, 0);
     }
 
-    // Cycles without a default
-
-    function test_circle_isSettledAtItsClose() external {
-        for (uint256 i = 0; i < 3; ++i) {
-            _fund(i, 70);
-            _owes(i, (i + 1) % 3, 70);
-        }
-        _equal(house.withdrawable(ids[A]), 0, "collateral is in use");
-        _close();
-        _true(!house.isSettling(), "nobody owes anything on balance");
-        _equal(house.withdrawable(ids[A]), 70, "collateral is free");
-        _checkOwed(A, B, 0, 0);
-    }
-
-    function test_close_staysOnTheGrid_howeverLate() external {
-        uint256 first = house.closesAt();
-        vm.warp(first + 2 * CYCLE + 1);
-        house.closeCycle();
-        _equal(house.closesAt(), first + 3 * CYCLE, "the next of the grid");
-        vm.warp(first + 3 * CYCLE);
-        house.closeCycle();
-        _equal(house.closesAt(), first + 4 * CYCLE, "exactly on it");
-    }
-
-    function test_pairUntouchedForCycles_readsAsZero_andIsUsedAgain() external {
-        _fund(A, 100);
-        _owes(A, B, 10);
-        _close();
-        _checkOwed(A, B, 0, 10);
-        _owes(A, B, 5);
-        _checkOwed(A, B, 5, 10);
-        _pay(A, 10);
-        house.settleCycle();
-        _checkOwed(A, B, 5, 0);
-        _close();
-        _checkOwed(A, B, 0, 5);
-        _pay(A, 5);
-        house.settleCycle();
-        _close();
-        _checkOwed(A, B, 0, 0);
-        _owes(B, A, 1);
-    }
-
-    // Lines without limit, and a pair's field
-
-    function test_aDebtThatDoesNotFit_isRefused_andAReservedOneIsPaid() external {
-        uint256 most = uint256(uint112(type(int112).max));
-        _line(B, A, type(uint128).max);
-        _equal(house.availableTo(ids[A], ids[B]), most, "available is what fits");
-        _owes(A, B, most);
-        vm.expectRevert(abi.encodeWithSelector(IClearingHouse.InvalidClearingAmount.selector, 1));
-        house.book(ids[A], ids[B], 1, "swap");
-        _fund(A, 5);
-        house.reserve(ids[A], ids[B], 5, "pending");
-        house.bookReserved(ids[A], ids[B], 5, "pending");
-        _checkCollateral([uint256(0), 5, 0, 0, 0]);
-        _close();
-        _owes(A, B, most);
-        _owes(B, A, most);
-        _late();
-        house.enforce(ids[A]);
-        _equal(house.claimOf(ids[B], ids[A]), most, "set off without overflow");
-        house.settleCycle();
-    }
-
     /// @dev a defaults on `amount` owed to b, who gave it a line of as much.
     function _defaultOfA(uint256 amount) private {
         _line(B, A, amount);
@@ -374,54 +292,5 @@ contract ClearingHouseDefaults is HouseRig {
             );
             house.book(ids[A], ids[p], 1 << 40, "mint");
         }
-    }
-
-    function _line(uint256 creditor, uint256 debtor, uint256 amount) private {
-        house.setCreditLine(ids[creditor], ids[debtor], amount);
-    }
-
-    function _fund(uint256 programme, uint256 amount) private {
-        house.deposit(ids[programme], amount);
-    }
-
-    function _owes(uint256 debtor, uint256 creditor, uint256 amount) private {
-        house.book(ids[debtor], ids[creditor], amount, "swap");
-    }
-
-    function _pay(uint256 programme, uint256 amount) private {
-        house.pay(ids[programme], amount);
-    }
-
-    function _close() private {
-        vm.warp(house.closesAt());
-        house.closeCycle();
-    }
-
-    function _late() private {
-        vm.warp(house.paymentDeadline() + 1);
-    }
-
-    function _checkDue(int256[5] memory due) private view {
-        for (uint256 i = 0; i < 5; ++i) {
-            _true(house.standingOf(ids[i]).due == due[i], string.concat("due of ", string(abi.encodePacked(ids[i]))));
-        }
-    }
-
-    function _checkCollateral(uint256[5] memory collateral) private view {
-        uint256 money = 0;
-        for (uint256 i = 0; i < 5; ++i) {
-            Standing memory standing = house.standingOf(ids[i]);
-            _equal(
-                standing.collateral, collateral[i], string.concat("collateral of ", string(abi.encodePacked(ids[i])))
-            );
-            money += standing.collateral + standing.paid;
-        }
-        _equal(_dollar.balanceOf(address(house)), money, "money in the house");
-    }
-
-    function _checkOwed(uint256 debtor, uint256 creditor, int256 open, int256 closed) private view {
-        (int256 toldOpen, int256 toldClosed) = house.owedOf(ids[debtor], ids[creditor]);
-        _true(toldOpen == open, "owed in the open cycle");
-        _true(toldClosed == closed, "owed in the closed cycle");
     }
 }

@@ -21,7 +21,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from backend.app import create_app
-from tests.integration.api.world import World
+from tests.integration.api.exchange_world import ExchangeWorld
 
 # Bodies of lines go out as the text that they are.
 schemathesis.serializer.alias("application/x-ndjson", "text/plain")
@@ -32,9 +32,9 @@ STREAMS = {"/v1/operations/{operation_id}/events"}
 
 
 @pytest.fixture
-def url(world: World) -> Iterator[str]:
+def url(exchange_world: ExchangeWorld) -> Iterator[str]:
     listener = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(create_app(world.settings), log_level="error"))
+    server = uvicorn.Server(uvicorn.Config(create_app(exchange_world.settings), log_level="error"))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()
     yield f"http://127.0.0.1:{listener.getsockname()[1]}"
@@ -43,8 +43,9 @@ def url(world: World) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("role", ["till", "operator"])
-def test_every_operation__keeps_to_the_schema(world: World, url: str, role: str) -> None:
-    world.earn(world.enrol())
+def test_every_operation__keeps_to_the_schema(exchange_world: ExchangeWorld, url: str, role: str) -> None:
+    world = exchange_world
+    world.swap(world.open_lane(world.pharmacy, world.other_till), world.swapper(), 40)
     caller = getattr(world, role)
     schema = schemathesis.openapi.from_url(f"{url}/v1/openapi.json")
     failures: list[str] = []

@@ -10,6 +10,8 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from backend.auth.callers import Caller
+from backend.auth.errors import ForbiddenError
+from backend.auth.sessions import EVERYWHERE
 from backend.chain import outbox
 from backend.chain.client import ChainClient
 from backend.chain.exchange_types import SwapRequest
@@ -93,7 +95,8 @@ def prepare_order(session: Session, route: Route, parties: Parties, body: SwapOr
 def create_swap(session: Session, chain: ChainClient, asked: Asked) -> tuple[Swap, bool]:
     """Asks the chain to swap; answers the swap and whether it is new. Nothing is written when it is refused.
 
-    Raises the errors of this package, InsufficientPointsError, SignatureRequiredError, ReferenceReusedError.
+    Raises the errors of this package, InsufficientPointsError, SignatureRequiredError, ReferenceReusedError,
+    ForbiddenError.
     """
     known = repository.find_by_reference(session, asked.requester, asked.body.reference)
     if known is not None:
@@ -202,11 +205,21 @@ def _to_second(time: datetime) -> datetime:
     return to_time(int(time.timestamp()))
 
 
+def _check_link(asked: Asked) -> None:
+    """Refuses a session of another brand's link: that brand's stolen key could swap all points into its own."""
+    source = asked.route.source
+    if asked.caller.member_id is not None and asked.caller.wallets_in not in (EVERYWHERE, source.id):
+        raise ForbiddenError(
+            f"{source.name} keeps these points; to swap them, open the page by a link of {source.name}."
+        )
+
+
 def _check_order(asked: Asked) -> SignedSwapOrder | None:
     order = asked.body.order
     if asked.parties.giver.wallet is None:
         if order is not None:
             raise InvalidRequestError("The member has no wallet linked; leave out `order`.")
+        _check_link(asked)
         return None
     if order is None:
         raise SignatureRequiredError(

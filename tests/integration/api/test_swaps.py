@@ -70,6 +70,16 @@ class TestSwap:
         assert {entry["kind"] for entry in history[:2]} == {"swap"}
         assert [swap["id"] for swap in session.get("/v1/swaps").json()["data"]] == [asked.json()["id"]]
 
+    def test_link_of_another_brand__prices_but_does_not_swap(self, exchange_world: ExchangeWorld) -> None:
+        """Its stolen key could otherwise swap the market's points into its own, and the market would owe it."""
+        world = exchange_world
+        lane = world.open_lane(world.pharmacy, world.other_till)
+        session = world.member_session(world.swapper(), world.other_till)
+        assert session.post("/v1/quotes", {"lane_id": lane, "max_points_in": 40}).json()["possible"]
+        body = {"lane_id": lane, "reference": "mine", "max_points_in": 40, "min_points_out": 20}
+        refusal = problem(session.post("/v1/swaps", body), 403, "forbidden")
+        assert "by a link of" in refusal["detail"]
+
     def test_prefer_wait__answers_with_what_became_of_it(self, exchange_world: ExchangeWorld) -> None:
         world = exchange_world
         lane = world.open_lane(world.pharmacy, world.other_till)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from copy import deepcopy
+from dataclasses import dataclass, field, replace
 
 from backend.chain import clearing_events as logs
 from backend.chain.event_types import ZERO_ADDRESS, ChainEvent
@@ -96,17 +97,52 @@ class Cycle:
         return sorted({other for pair in pairs if programme in pair for other in pair if other != programme})
 
 
-class CycleRecorder:
-    """Replays a house from its rare logs and the sums of its debts, and writes down each cycle on the way."""
+Place = tuple[int, int]
+"""Block number and log index."""
 
-    def __init__(self, state: HouseReplay, sums: Mapping[int, Mapping[Pair, DebtSum]]) -> None:
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A house just after the log that closed a cycle, before anything of the next: nothing later changes it."""
+
+    place: Place
+    closed_at: int
+    state: HouseReplay
+    cycles: Mapping[int, Cycle]
+
+
+class CycleRecorder:
+    """Replays a house from its rare logs and the sums of its debts, and writes down each cycle on the way.
+
+    It begins with the house, or goes on from a snapshot, which stays as it is; the sums are those of the cycles from
+    there on. At the log `snapshot_at`, which closes a cycle, a new snapshot is taken.
+    """
+
+    def __init__(
+        self, state: HouseReplay, sums: Mapping[int, Mapping[Pair, DebtSum]], snapshot_at: Place | None = None
+    ) -> None:
         self.state = state
         self.cycles: dict[int, Cycle] = {}
+        self.snapshot: Snapshot | None = None
+        self._snapshot_at = snapshot_at
         self._sums = sums
         self._default: tuple[bytes, Mapping[bytes, tuple[int, int]]] | None = None
         """A programme whose default is being logged, and what it owed each partner before."""
-        started_at = None if state.closes_at is None else state.closes_at - state.cycle_seconds
-        self._open(1, started_at)
+        if state.open_cycle == 1:
+            self._open(1, None if state.closes_at is None else state.closes_at - state.cycle_seconds)
+
+    @classmethod
+    def resume(
+        cls, snapshot: Snapshot, sums: Mapping[int, Mapping[Pair, DebtSum]], snapshot_at: Place | None = None
+    ) -> CycleRecorder:
+        """Goes on from a snapshot with the logs after it."""
+        recorder = cls(deepcopy(snapshot.state), sums, snapshot_at)
+        recorder.snapshot = snapshot
+        recorder.cycles = dict(snapshot.cycles)
+        closed = recorder.state.open_cycle - 1
+        recorder.cycles[closed] = deepcopy(recorder.cycles[closed])
+        recorder._open(closed + 1, snapshot.closed_at)
+        return recorder
 
     def apply(self, event: ChainEvent, timestamp_seconds: int) -> None:
         """Moves on by one event, in order."""
@@ -157,6 +193,9 @@ class CycleRecorder:
                 cycle.closed_at, cycle.payment_deadline = timestamp_seconds, event.payment_deadline
                 for programme in self.state.programmes:
                     cycle.shares[programme].due = self.state.books.net(programme, CLOSED)
+                if (event.block_number, event.log_index) == self._snapshot_at:
+                    cycles = {**self.cycles, event.cycle: deepcopy(cycle)}
+                    self.snapshot = Snapshot(self._snapshot_at, timestamp_seconds, deepcopy(self.state), cycles)
                 self._open(event.cycle + 1, timestamp_seconds)
             case logs.CycleReadvised():
                 self.cycles[event.cycle].payment_deadline = event.payment_deadline
@@ -171,7 +210,10 @@ class CycleRecorder:
                 cycle.settled_at, cycle.settled_total = timestamp_seconds, event.total
             case logs.CycleDisputed():
                 place = (event.block_number, event.transaction_hash, timestamp_seconds)
-                self.cycles[event.cycle].disputes.append(DisputeLog(event.programme_id, event.note_hash, *place))
+                cycle = self.cycles[event.cycle]
+                # A new object: snapshots share the old one.
+                disputes = [*cycle.disputes, DisputeLog(event.programme_id, event.note_hash, *place)]
+                self.cycles[event.cycle] = replace(cycle, disputes=disputes)
 
     def _count_payment(self, event: logs.DebtPaid) -> None:
         share = self.cycles[event.cycle].shares[event.programme_id]

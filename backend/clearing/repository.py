@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
-from typing import Final, cast
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-from sqlalchemy import Row, exists, or_, select, text
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy import Row, or_, select, text, tuple_
+from sqlalchemy.orm import Session
 
-from backend.chain.clearing_events import CLEARING_PARAMETERS, DebtReserved, ReservationEnded
+from backend.chain.clearing_events import CycleClosed, ReservationEnded
 from backend.chain.event_types import ChainEvent
 from backend.chain.house import HouseReplay
 from backend.chain.house_books import Pair
 from backend.chain.house_faults import ignore_fault
 from backend.chain.models import HOUSE_LOGS, Block, Cursor, DebtEntry, DebtTotal, TokenEvent
-from backend.clearing.cycles import Cycle, CycleRecorder, DebtSum
+from backend.clearing.cycles import Cycle, CycleRecorder, DebtSum, Snapshot
 from backend.clearing.deployment import House
 from backend.clearing.errors import CycleNotFoundError
+from backend.clearing.reservations import (
+    EVENT_COLUMNS,
+    EventRow,
+    event_of,
+    find_reserved,
+    read_reservations,
+    recall,
+    remember,
+)
 from backend.errors import UnavailableError
-
-_KINDS: Final = {kind.__name__: kind for kind in CLEARING_PARAMETERS}
-_PLACE_FIELDS: Final = len(fields(ChainEvent))
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,19 +55,39 @@ class Clearing:
 
 
 def load_clearing(session: Session, house: House) -> Clearing:
-    """The house now. Its cost follows the number of cycles, not that of swaps. Raises UnavailableError."""
-    head = _head(session, house.chain_id)
-    started_at = session.scalar(
-        select(Block.timestamp).where(Block.chain_id == house.chain_id, Block.number == house.block)
-    )
-    state = HouseReplay(house.cycle_seconds, house.payment_seconds, started_at, ignore_fault)
-    recorder = CycleRecorder(state, _sums(session, house.chain_id))
-    for event, timestamp in _rare_logs(session, house):
-        recorder.apply(event, timestamp)
-    for event, timestamp in _open_reservations(session, house):
-        recorder.apply(event, timestamp)
+    """The house now. Raises UnavailableError.
+
+    A process remembers it as of the last close that is final, and what was reserved at a final block, so that asking
+    again costs neither by the number of swaps nor by that of cycles.
+    """
+    block_number, timestamp, finalized = _head(session, house.chain_id)
+    known = recall(session, house)
+    snapshot = known.snapshot if known is not None else None
+    rows = _rare_logs(session, house, snapshot)
+    closes = [
+        (event.block_number, event.log_index)
+        for event, _ in rows
+        if isinstance(event, CycleClosed) and event.block_number <= finalized
+    ]
+    snapshot_at = closes[-1] if closes else None
+    if snapshot is None:
+        state = HouseReplay(house.cycle_seconds, house.payment_seconds, _started_at(session, house), ignore_fault)
+        recorder = CycleRecorder(state, _sums(session, house.chain_id, 1), snapshot_at)
+    else:
+        sums = _sums(session, house.chain_id, snapshot.state.open_cycle)
+        recorder = CycleRecorder.resume(snapshot, sums, snapshot_at)
+    for event, time in rows:
+        recorder.apply(event, time)
+    final, unfinal = read_reservations(session, house, known, finalized)
+    for reserved in unfinal:
+        recorder.apply(reserved, timestamp)
     recorder.finish()
-    return Clearing(house, state, recorder.cycles, *head)
+    remember(session, house, finalized, recorder.snapshot, final)
+    return Clearing(house, recorder.state, recorder.cycles, block_number, timestamp, finalized)
+
+
+def _started_at(session: Session, house: House) -> int | None:
+    return session.scalar(select(Block.timestamp).where(Block.chain_id == house.chain_id, Block.number == house.block))
 
 
 def _head(session: Session, chain_id: int) -> tuple[int, int, int]:
@@ -74,64 +99,36 @@ def _head(session: Session, chain_id: int) -> tuple[int, int, int]:
     return row.number, row.timestamp, row.finalized_block
 
 
-def _sums(session: Session, chain_id: int) -> dict[int, dict[Pair, DebtSum]]:
+def _sums(session: Session, chain_id: int, first_cycle: int) -> dict[int, dict[Pair, DebtSum]]:
     sums: dict[int, dict[Pair, DebtSum]] = {}
-    for row in session.scalars(select(DebtTotal).where(DebtTotal.chain_id == chain_id, DebtTotal.swaps > 0)):
-        sums.setdefault(row.cycle, {})[row.debtor, row.creditor] = DebtSum(int(row.amount), row.swaps)
+    query = select(DebtTotal.cycle, DebtTotal.debtor, DebtTotal.creditor, DebtTotal.amount, DebtTotal.swaps)
+    for cycle, debtor, creditor, amount, swaps in session.execute(
+        query.where(DebtTotal.chain_id == chain_id, DebtTotal.cycle >= first_cycle, DebtTotal.swaps > 0)
+    ):
+        sums.setdefault(cycle, {})[debtor, creditor] = DebtSum(int(amount), swaps)
     return sums
 
 
-def _rare_logs(session: Session, house: House) -> Iterator[tuple[ChainEvent, int]]:
-    """The logs that do not come with every swap, in order, with their blocks' times.
+def _rare_logs(session: Session, house: House, snapshot: Snapshot | None) -> list[tuple[ChainEvent, int]]:
+    """The logs that do not come with every swap, in order, with their blocks' times; those after a snapshot.
 
     A reservation that was paid comes with the log that made it, of which the state knows nothing otherwise.
     """
     query = (
-        select(TokenEvent, Block.timestamp)
+        select(*EVENT_COLUMNS, Block.timestamp)
         .join(Block, (Block.chain_id == TokenEvent.chain_id) & (Block.number == TokenEvent.block_number))
         .where(TokenEvent.token == house.address, text(f"({HOUSE_LOGS})"))
         .order_by(TokenEvent.block_number, TokenEvent.log_index)
     )
-    for row, timestamp in session.execute(query):
-        event = event_of(row)
+    if snapshot is not None:
+        query = query.where(tuple_(TokenEvent.block_number, TokenEvent.log_index) > snapshot.place)
+    found: list[tuple[ChainEvent, int]] = []
+    for row in session.execute(query):
+        event, timestamp = event_of(EventRow(*row[:-1])), row.timestamp
         if isinstance(event, ReservationEnded):
-            reserved = session.scalars(
-                select(TokenEvent).where(
-                    TokenEvent.token == house.address,
-                    TokenEvent.ref == event.swap_id,
-                    text("name = 'DebtReserved'"),
-                    TokenEvent.block_number <= event.block_number,
-                )
-            )
-            yield from ((event_of(each), timestamp) for each in reserved)
-        yield event, timestamp
-
-
-def _open_reservations(session: Session, house: House) -> Iterator[tuple[ChainEvent, int]]:
-    ended = aliased(TokenEvent)
-    over = exists().where(
-        ended.token == house.address, ended.ref == TokenEvent.ref, ended.name == ReservationEnded.__name__
-    )
-    query = (
-        select(TokenEvent, Block.timestamp)
-        .join(Block, (Block.chain_id == TokenEvent.chain_id) & (Block.number == TokenEvent.block_number))
-        .where(TokenEvent.token == house.address, text("token_events.name = 'DebtReserved'"), ~over)
-        .order_by(TokenEvent.block_number, TokenEvent.log_index)
-    )
-    for row, timestamp in session.execute(query):
-        event = event_of(row)
-        assert isinstance(event, DebtReserved)
-        yield event, timestamp
-
-
-def event_of(row: TokenEvent) -> ChainEvent:
-    """The event that a row of the projection stands for."""
-    kind = _KINDS[row.name]
-    values: list[bytes | int] = []
-    for field in fields(kind)[_PLACE_FIELDS:]:
-        value = row.payload[field.name]
-        values.append(bytes.fromhex(value[2:]) if isinstance(value, str) else cast("int", value))
-    return kind(row.token, row.block_number, row.transaction_hash, row.log_index, *values)
+            found += [(reserved, timestamp) for reserved in find_reserved(session, house, event)]
+        found.append((event, timestamp))
+    return found
 
 
 def list_entries(

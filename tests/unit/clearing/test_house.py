@@ -15,7 +15,7 @@ from backend.chain import clearing_events as logs
 from backend.chain.event_types import ChainEvent
 from backend.chain.house import HouseReplay
 from backend.chain.house_faults import HouseFaultError, ignore_fault
-from backend.clearing.cycles import CycleRecorder, DebtSum
+from backend.clearing.cycles import CycleRecorder, DebtSum, Snapshot
 from tests.unit.clearing.matrix_house import CYCLE_SECONDS, PAYMENT_SECONDS, START, MatrixHouse, Refused
 
 PROGRAMMES = 4
@@ -119,14 +119,53 @@ def test_histories__reach_defaults_claims_and_their_end() -> None:
     assert seen == {kind.__name__ for kind in logs.CLEARING_PARAMETERS}
 
 
+def sums_of(house: MatrixHouse) -> dict[int, dict[tuple[bytes, bytes], DebtSum]]:
+    """What the indexer keeps."""
+    return {
+        cycle: {pair: DebtSum(amount, swaps) for pair, (amount, swaps) in pairs.items()}
+        for cycle, pairs in house.sums.items()
+    }
+
+
+@settings(max_examples=40)
+@given(st.integers(0, 2**32))
+def test_recorder__from_any_snapshot__comes_to_the_same(seed: int) -> None:
+    house, history = life(seed, 400)
+    rare = [(event, time) for event, time in history if not isinstance(event, logs.DebtBooked)]
+    whole = CycleRecorder(fresh(ignore_fault), sums_of(house))
+    for event, time in rare:
+        whole.apply(event, time)
+    whole.finish()
+    closes = [at for at, (event, _) in enumerate(rare) if isinstance(event, logs.CycleClosed)]
+    snapshot: Snapshot | None = None
+    for close in closes:
+        place = (rare[close][0].block_number, rare[close][0].log_index)
+        first = 0 if snapshot is None else next(at for at, (e, _) in enumerate(rare) if at_place(e) == snapshot.place)
+        recorder = (
+            CycleRecorder(fresh(ignore_fault), sums_of(house), place)
+            if snapshot is None
+            else CycleRecorder.resume(snapshot, sums_of(house), place)
+        )
+        for event, time in rare[first + (snapshot is not None) :]:
+            recorder.apply(event, time)
+        recorder.finish()
+        assert_same(recorder.state, house)
+        assert recorder.cycles == whole.cycles
+        snapshot = recorder.snapshot
+        assert snapshot is not None
+        assert snapshot.place == place
+
+
+def at_place(event: ChainEvent) -> tuple[int, int] | None:
+    """Where a close stands."""
+    return (event.block_number, event.log_index) if isinstance(event, logs.CycleClosed) else None
+
+
 @settings(max_examples=60)
 @given(st.integers(0, 2**32))
 def test_recorder__from_sums__comes_to_the_same(seed: int) -> None:
     house, history = life(seed, 400)
-    sums = {
-        cycle: {pair: DebtSum(amount, swaps) for pair, (amount, swaps) in pairs.items()}
-        for cycle, pairs in house.sums.items()
-    }
+    sums = sums_of(house)
     recorder = CycleRecorder(fresh(ignore_fault), sums)
     for event, timestamp in history:
         if not isinstance(event, logs.DebtBooked):

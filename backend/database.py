@@ -17,7 +17,12 @@ _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 
 def new_id(prefix: str) -> str:
     """A fresh id such as `prg_01k...`: 48 bits of milliseconds, 80 random bits, so ids sort by creation."""
-    value = (time.time_ns() // 1_000_000) << 80 | secrets.randbits(80)
+    return make_id(prefix, time.time_ns() // 1_000_000, secrets.randbits(80))
+
+
+def make_id(prefix: str, milliseconds: int, bits: int) -> str:
+    """The id of a time (Unix) and 80 bits, for what must have the same id if its row is lost and made anew."""
+    value = milliseconds << 80 | bits
     return prefix + "_" + "".join(_ALPHABET[value >> shift & 31] for shift in range(125, -1, -5))
 
 

@@ -17,7 +17,10 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="INTERPOINTS_", extra="forbid", frozen=True)
 
     database_url: str = Field(description="PostgreSQL, as postgresql+psycopg://user:password@host/name")
-    secret_key: SecretStr = Field(min_length=32, description="Signs member links and sessions; at least 32 characters")
+    secret_key: SecretStr = Field(
+        min_length=32,
+        description="Signs member links and sessions, and encrypts partners' secrets; at least 32 characters",
+    )
     manifest_path: Path = Field(description="Deployment manifest written by `interpoints deploy`")
     rpc_urls: list[str] = Field(min_length=1, description="JSON-RPC endpoints of the chain, tried in order")
     public_rpc_url: str | None = Field(

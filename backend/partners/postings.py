@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -15,7 +16,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from backend.chain import outbox
 from backend.chain.crashpoints import crash_point
 from backend.chain.points_exchange import encode_confirm_posted, encode_refund_pending
-from backend.database import new_id, transaction, utc_now
+from backend.database import make_id, transaction, utc_now
 from backend.exchange.models import Swap
 from backend.members.models import Enrolment
 from backend.partners.burns import Burn, burns_of, ends_of, final_block, new_burns
@@ -188,11 +189,17 @@ class PostingDesk:
         return replace(prepared, end=case.end)
 
 
+def posting_id(burn: Burn) -> str:
+    """Follows from the burn, so that a database restored from an older state asks the partner under the same id."""
+    digest = hashlib.sha256(burn.swap_hash).digest()
+    return make_id("pst", burn.timestamp * 1000, int.from_bytes(digest[:10]))
+
+
 def _insert(session: Session, swap: Swap, burn: Burn) -> None:
     now = utc_now()
     reference = session.scalars(select(Enrolment.reference).where(Enrolment.id == swap.destination_enrolment_id)).one()
     row = insert(Posting).values(
-        id=new_id("pst"),
+        id=posting_id(burn),
         swap_id=swap.id,
         programme_id=swap.destination_programme_id,
         member_reference=reference,

@@ -34,7 +34,7 @@ from backend.stack.programmes_file import ClearingDraft, ProgrammeDraft, plans
 from backend.stack.state import StateFolder, write_private
 from backend.stack.waiting import claim_port, free_port
 
-WORKERS = ("intake,batch,clear", "submit,index")
+WORKERS = ("intake,batch,clear,post", "submit,index")
 """Roles of each worker process: two, for the two cores of a small machine."""
 PURSE_TEST_DOLLARS = 1_000_000
 """What a treasurer of a local stack gets, when its purse is empty at the start."""

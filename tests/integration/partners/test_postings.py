@@ -11,7 +11,7 @@ from backend.chain.models import Cursor, TokenEvent
 from backend.database import transaction
 from backend.partners.client import CallResult
 from backend.partners.machine import Outcome
-from backend.partners.models import PartnerSystem, Posting
+from backend.partners.models import PartnerCall, PartnerSystem, Posting
 from backend.partners.service import ask_now, give_up_posting
 from backend.partners.wire import Answer
 from tests.integration.api.world import CHAIN_ID
@@ -61,6 +61,20 @@ class TestDiscovery:
         again.run_once()
         again.close()
         assert partner_world.server.calls_about(partner_world.posting(swap).id) == ["posting"]
+
+    def test_database_restored_from_an_older_state__asks_under_the_same_id(self, partner_world: PartnerWorld) -> None:
+        swap = partner_world.burn()
+        partner_world.run()
+        before = partner_world.posting(swap).id
+        with transaction(partner_world.sessions) as session:
+            session.execute(delete(PartnerCall))
+            session.execute(delete(Posting))
+        again = build_worker(partner_world.sessions, partner_world.settings)
+        while again.run_once():
+            pass
+        again.close()
+        assert (partner_world.posting(swap).id, partner_world.posting(swap).state) == (before, "posted")
+        assert partner_world.server.book.entries == {before: [250]}
 
 
 class TestOutcomes:

@@ -5,7 +5,7 @@ Debts are numbers per pair of programmes; every sum is taken anew from them. It 
 
 from dataclasses import dataclass, field
 
-from tests.contracts.model import RefusedError
+from tests.contracts.model import Problems, RefusedError
 
 Pair = tuple[str, str]
 """Debtor and creditor."""
@@ -14,14 +14,9 @@ SwapKey = tuple[str, str]
 
 
 def proportional(amounts: dict[str, int], available: int) -> dict[str, int]:
-    """Shares of what is there, in proportion, by running sums rounded down."""
-    whole, before, given, shares = sum(amounts.values()), 0, 0, {}
-    for name, amount in amounts.items():
-        before += amount
-        share = before * available // whole - given if whole else 0
-        given += share
-        shares[name] = share
-    return shares
+    """Shares of what is there, in proportion, each rounded down."""
+    whole = sum(amounts.values())
+    return {name: amount * available // whole for name, amount in amounts.items()}
 
 
 @dataclass
@@ -136,13 +131,17 @@ class ClearingModel:
 
     def withdraw(self, programme: str, amount: int) -> None:
         """Takes out what covers nothing."""
-        self._require(programme not in self.defaulted, "InDefault")
-        self._require(amount <= self.withdrawable(programme), "CollateralInUse|PaymentOutstanding")
+        problems = Problems()
+        problems.unless(programme not in self.defaulted, "InDefault")
+        problems.unless(self.outstanding(programme) == 0, "PaymentOutstanding")
+        problems.unless(amount <= self.free(programme), "CollateralInUse")
+        problems.stop()
         self.collateral[programme] -= amount
 
     def set_line(self, creditor: str, debtor: str, amount: int) -> None:
         """Changes a credit line; what is owed must stay covered."""
         before = self.line(creditor, debtor)
+        self._require(creditor not in self.defaulted or amount <= before, "InDefault")
         self.lines[creditor, debtor] = amount
         if amount < before and not self.is_covered(debtor):
             self.lines[creditor, debtor] = before
@@ -159,6 +158,18 @@ class ClearingModel:
         covered = amount == 0 or self.is_covered(pair[0])
         self._owe(self.owed_open, pair, -amount)
         return reasons + ([] if covered else ["DebitCapExceeded"])
+
+    def available(self, debtor: str, creditor: str) -> int:
+        """How much more one may owe the other."""
+        if {debtor, creditor} & self.defaulted:
+            return 0
+        line = self.line(creditor, debtor)
+        in_open = self.net(self.owed_open, debtor, creditor)
+        own = self.collateral.get(debtor, 0) - self.reserved_of(debtor)
+        beyond = own + self.paid.get(debtor, 0) - self.uncovered(debtor)
+        beyond_open = own - self.uncovered_open(debtor)
+        within = max(0, line - self.both(debtor, creditor))
+        return min(within + beyond, max(0, line - in_open) + beyond_open)
 
     def book(self, pair: Pair, amount: int) -> None:
         """Books a debt in the open cycle."""
@@ -188,35 +199,50 @@ class ClearingModel:
     # ---- cycles
 
     def close(self) -> dict[str, int]:
-        """Closes the open cycle; the nets."""
-        self._require(not self.payment_deadline, "CycleNotSettled")
-        self._require(self.now_seconds >= self.closes_at, "CycleStillOpen")
+        """Closes the open cycle, and settles it when nobody owes anything on balance; the nets."""
+        problems = Problems()
+        problems.unless(not self.payment_deadline, "CycleNotSettled")
+        problems.unless(self.now_seconds >= self.closes_at, "CycleStillOpen")
+        problems.stop()
         self.owed_closed, self.owed_open = self.owed_open, {}
         self.cycle += 1
-        self.closes_at = self.now_seconds + self.cycle_seconds
-        self.payment_deadline = self.now_seconds + self.payment_seconds
-        return {programme: self.due_of(programme) for programme in self.programmes}
+        while self.closes_at <= self.now_seconds:
+            self.closes_at += self.cycle_seconds
+        nets = {programme: self.due_of(programme) for programme in self.programmes}
+        if any(nets.values()):
+            self.payment_deadline = self.now_seconds + self.payment_seconds
+        else:
+            self.owed_closed = {}
+        return nets
 
     def pay(self, programme: str, amount: int) -> None:
         """Pays with money from outside."""
-        self._require(bool(self.payment_deadline), "NothingToSettle")
-        self._require(amount <= self.outstanding(programme), "Overpaid")
+        problems = Problems()
+        problems.unless(bool(self.payment_deadline), "NothingToSettle")
+        problems.unless(amount <= self.outstanding(programme), "Overpaid")
+        problems.unless(amount > 0, "InvalidClearingAmount")
+        problems.stop()
         self.paid[programme] = self.paid.get(programme, 0) + amount
 
     def pay_from_collateral(self, programme: str, amount: int) -> None:
         """Pays with collateral that the open cycle does not need."""
-        self._require(bool(self.payment_deadline), "NothingToSettle")
-        self._require(amount <= self.outstanding(programme), "Overpaid")
-        self._require(amount <= self._free_of_open(programme), "CollateralInUse")
+        problems = Problems()
+        problems.unless(bool(self.payment_deadline), "NothingToSettle")
+        problems.unless(amount <= self.outstanding(programme), "Overpaid")
+        problems.unless(amount <= self._free_of_open(programme), "CollateralInUse")
+        problems.unless(amount > 0, "InvalidClearingAmount")
+        problems.stop()
         self._pay_from_collateral(programme, amount)
 
     def settle(self) -> int:
-        """Ends the closed cycle; what was paid."""
-        self._require(bool(self.payment_deadline), "NothingToSettle")
-        self._require(all(self.outstanding(programme) == 0 for programme in self.programmes), "PaymentOutstanding")
-        total = sum(self.paid.values())
+        """Ends the closed cycle; what was owed on balance."""
+        problems = Problems()
+        problems.unless(bool(self.payment_deadline), "NothingToSettle")
+        problems.unless(all(self.outstanding(programme) == 0 for programme in self.programmes), "PaymentOutstanding")
+        problems.stop()
+        total = sum(max(0, self.due_of(programme)) for programme in self.programmes)
         for programme in self.programmes:
-            self.deposit(programme, max(0, self.due_of(programme)))
+            self.deposit(programme, self.due_of(programme) + self.paid.get(programme, 0))
         self.owed_closed, self.paid, self.payment_deadline = {}, {}, 0
         return total
 
@@ -224,10 +250,12 @@ class ClearingModel:
 
     def enforce(self, programme: str) -> bool:
         """After the deadline: pays from collateral (true) or declares the default (false)."""
-        self._require(bool(self.payment_deadline), "NothingToSettle")
-        self._require(self.now_seconds > self.payment_deadline, "DeadlineNotPast")
+        problems = Problems()
+        problems.unless(bool(self.payment_deadline), "NothingToSettle")
+        problems.unless(self.now_seconds > self.payment_deadline, "DeadlineNotPast")
         missing = self.outstanding(programme)
-        self._require(missing > 0, "Overpaid")
+        problems.unless(missing > 0, "Overpaid")
+        problems.stop()
         if missing <= self._free_of_open(programme):
             self._pay_from_collateral(programme, missing)
             return True
@@ -240,32 +268,47 @@ class ClearingModel:
         claims = {other: self.claims.get((programme, other), 0) for other in self.others(programme)}
         owed = sum(claims.values())
         available = min(owed, self.collateral.get(programme, 0) - self.reserved_of(programme))
-        shares = proportional({other: claim for other, claim in claims.items() if claim}, available)
+        shares = proportional(claims, available) if available else {}
+        self._require(any(shares.values()), "InvalidClearingAmount")
         for other, share in shares.items():
             self._pay_claim(programme, other, share)
-        if owed == available:
-            self.defaulted.discard(programme)
+        self._end_default(programme)
         return shares
 
     # ---- parts
 
     def _default(self, programme: str) -> None:
+        self.collateral[programme] = self.collateral.get(programme, 0) + self.paid.pop(programme, 0)
+        self.defaulted.add(programme)
         owed = {other: max(0, self.both(programme, other)) for other in self.others(programme)}
         beyond = {other: max(0, owed[other] - self.line(other, programme)) for other in owed}
         within = {other: owed[other] - beyond[other] for other in owed}
-        available = self.collateral.get(programme, 0) + self.paid.get(programme, 0) - self.reserved_of(programme)
-        available = min(available, sum(owed.values()))
-        rest = proportional({other: part for other, part in within.items() if part}, available - sum(beyond.values()))
-        self.collateral[programme] = self.collateral.get(programme, 0) + self.paid.pop(programme, 0)
-        self.defaulted.add(programme)
+        money = self.collateral[programme] - self.reserved_of(programme) - sum(beyond.values())
+        money = min(money, sum(within.values()))
+        rest = proportional(within, money) if money else {}
         for other, debt in owed.items():
-            if not debt:
-                continue
-            for debts in (self.owed_open, self.owed_closed):
-                debts.pop((programme, other), None)
-                debts.pop((other, programme), None)
+            self._take_out(programme, other)
             self.claims[programme, other] = debt
             self._pay_claim(programme, other, beyond[other] + rest.get(other, 0))
+        self._end_default(programme)
+
+    def _take_out(self, debtor: str, creditor: str) -> None:
+        """Both cycles are set off against each other; what the debtor owes on balance leaves the netting."""
+        in_open, in_closed = (self.net(debts, debtor, creditor) for debts in (self.owed_open, self.owed_closed))
+        total = in_open + in_closed
+        if total >= 0:
+            in_open = in_closed = 0
+        elif in_closed > 0:
+            in_open, in_closed = total, 0
+        elif in_open > 0:
+            in_open, in_closed = 0, total
+        for debts, amount in ((self.owed_open, in_open), (self.owed_closed, in_closed)):
+            debts.pop((creditor, debtor), None)
+            debts[debtor, creditor] = amount
+
+    def _end_default(self, programme: str) -> None:
+        if self.claims_on(programme) == 0:
+            self.defaulted.discard(programme)
 
     def _pay_claim(self, debtor: str, creditor: str, amount: int) -> None:
         self.claims[debtor, creditor] -= amount

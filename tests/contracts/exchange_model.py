@@ -4,7 +4,6 @@ Points are kept by one `PointsModel` a programme, debts by a `ClearingModel`. Wh
 rules, the refusal names all of them, parted by `|`: a contract may check them in any order.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from tests.contracts.clearing_model import ClearingModel
@@ -18,7 +17,7 @@ from tests.contracts.lane_model import (
     gains_there_and_back,
     price_of,
 )
-from tests.contracts.model import Lots, PointsModel, RefusedError
+from tests.contracts.model import Lots, PointsModel, Problems, RefusedError
 
 POSTING_WINDOW_SECONDS = 7 * 86_400
 
@@ -60,23 +59,6 @@ class SwapOutcome:
     minted: Lots | None
 
 
-class Problems:
-    """All rules an operation breaks: a contract may name any one of them."""
-
-    def __init__(self) -> None:
-        self.reasons: list[str] = []
-
-    def unless(self, condition: bool, reason: str) -> None:
-        """Notes a broken rule."""
-        if not condition:
-            self.reasons.append(reason)
-
-    def stop(self) -> None:
-        """Refuses when anything is broken."""
-        if self.reasons:
-            raise RefusedError("|".join(self.reasons))
-
-
 @dataclass
 class ExchangeModel:
     """Lanes between programmes, and the swaps on them."""
@@ -109,7 +91,7 @@ class ExchangeModel:
     def propose(self, source: str, destination: str, proposer: str, terms: LaneTerms) -> None:
         """Offers terms, in place of the former offer."""
         self._other(source, destination, proposer)
-        if not self._in_range(terms):
+        if not self._in_range(terms, self.now_seconds):
             raise RefusedError("InvalidLaneTerms")
         self.lane(source, destination).proposals[proposer] = terms
 
@@ -124,7 +106,8 @@ class ExchangeModel:
         other = self._other(source, destination, acceptor)
         problems = Problems()
         problems.unless(lane.proposals.get(other) == terms, "ProposalMismatch")
-        problems.unless(self._in_range(terms), "InvalidLaneTerms")
+        begins = self.now_seconds + (self.notice_seconds if lane.is_open(self.now_seconds) else 0)
+        problems.unless(self._in_range(terms, begins), "InvalidLaneTerms")
         back = self.lane(destination, source)
         against = [back.terms] if back.is_open(self.now_seconds) else []
         for opposite in (*against, back.next_terms):
@@ -133,9 +116,9 @@ class ExchangeModel:
         problems.stop()
         lane.proposals.clear()
         lane.agreements += 1
-        if lane.is_open(self.now_seconds):
-            lane.next_terms, lane.next_from = terms, self.now_seconds + self.notice_seconds
-            return lane.next_from
+        if begins > self.now_seconds:
+            lane.next_terms, lane.next_from = terms, begins
+            return begins
         lane.version, lane.terms, lane.stopped = lane.agreements, terms, False
         lane.next_from, lane.next_terms = 0, None
         return self.now_seconds
@@ -160,13 +143,11 @@ class ExchangeModel:
     ) -> SwapOutcome:
         """Swaps up to `bounds[0]` points for at least `bounds[1]` until `bounds[2]`."""
         max_in, min_out, deadline = bounds
-        lane, terms = self._open_lane(route, account, ref, deadline)
-        bonus = self._bonus(lane, terms, account, quote)
         problems = Problems()
-        problems.unless(0 < max_in < LOT_LIMIT, "InvalidSwapAmount")
-        problems.stop()
+        lane, terms = self._open_lane(problems, route, account, ref, deadline)
+        bonus = self._bonus(problems, lane, terms, account, quote)
         price = price_of(terms, max_in, bonus)
-        problems.unless(0 < price.points_out < LOT_LIMIT, "InvalidSwapAmount")
+        problems.unless(max_in < LOT_LIMIT and 0 < price.points_out < LOT_LIMIT, "InvalidSwapAmount")
         problems.unless(price.points_in >= terms.minimum_in, "BelowMinimum")
         problems.unless(quote is None or price.points_in <= quote.max_in, "QuoteExceeded")
         problems.unless(price.points_out >= min_out, "InsufficientOutput")
@@ -175,11 +156,9 @@ class ExchangeModel:
         problems.unless(source.balance_of(account) >= price.points_in, "ERC20InsufficientBalance")
         problems.unless(route[0] not in self.paused_tokens, "EnforcedPause")
         problems.unless(terms.posted or route[1] not in self.paused_tokens, "EnforcedPause")
-        problems.reasons += self.clearing.refusals(route, price.settlement, reserve=terms.posted)
-        minted: Lots | None = None
-        if not terms.posted:
-            minted, reasons = self._mintable(source, destination, account, price, terms)
-            problems.reasons += reasons
+        if price.settlement:
+            problems.reasons += self.clearing.refusals(route, price.settlement, reserve=terms.posted)
+        minted = None if terms.posted else self._mintable(problems, source, destination, account, price, terms)
         problems.stop()
         burnt = source.burn(account, price.points_in)
         lane.sent.append((self.now_seconds, price.points_out))
@@ -191,21 +170,19 @@ class ExchangeModel:
     def confirm(self, swap: tuple[str, str]) -> None:
         """The destination says that the points arrived."""
         pending = self._waiting(swap)
-        self.clearing.book_reserved(pending.lane, pending.settlement, swap)
+        if pending.settlement:
+            self.clearing.book_reserved(pending.lane, pending.settlement, swap)
         self.statuses[swap] = "completed"
 
     def refund(self, swap: tuple[str, str], *, by_destination: bool) -> tuple[Lots, int]:
         """Gives the burnt lots back; the live ones, and how many points had expired."""
-        pending = self.pending.get(swap)
-        problems = Problems()
-        problems.unless(self.statuses.get(swap) == "pending", "PendingMismatch")
-        late = pending is not None and self.now_seconds >= pending.refundable_from
-        problems.unless(by_destination or late, "NotRefundableYet")
-        if pending is not None:
-            problems.unless(pending.lane[0] not in self.paused_tokens, "EnforcedPause")
-        problems.stop()
         pending = self._waiting(swap)
-        self.clearing.release(pending.lane, pending.settlement, swap)
+        problems = Problems()
+        problems.unless(by_destination or self.now_seconds >= pending.refundable_from, "NotRefundableYet")
+        problems.unless(pending.lane[0] not in self.paused_tokens, "EnforcedPause")
+        problems.stop()
+        if pending.settlement:
+            self.clearing.release(pending.lane, pending.settlement, swap)
         self.statuses[swap] = "refunded"
         restored = self.programmes[pending.lane[0]].restore_lots(pending.account, pending.lots)
         return restored, sum(pending.lots.values()) - sum(restored.values())
@@ -218,7 +195,8 @@ class ExchangeModel:
             raise RefusedError("NotAuthorized")
         return destination if programme == source else source
 
-    def _in_range(self, terms: LaneTerms) -> bool:
+    @staticmethod
+    def _in_range(terms: LaneTerms, begins: int) -> bool:
         return (
             terms.rate_numerator > 0
             and terms.rate_denominator > 0
@@ -226,64 +204,67 @@ class ExchangeModel:
             and terms.max_bonus_bps <= BPS
             and terms.minimum_in > 0
             and terms.daily_cap_out < 1 << 44
-            and terms.valid_until >= self.now_seconds
+            and terms.valid_until >= begins
         )
 
-    def _open_lane(self, route: tuple[str, str], account: str, ref: str, deadline: int) -> tuple[LaneModel, LaneTerms]:
+    def _open_lane(
+        self, problems: Problems, route: tuple[str, str], account: str, ref: str, deadline: int
+    ) -> tuple[LaneModel, LaneTerms]:
         lane = self.lane(*route)
-        problems = Problems()
         problems.unless(not self.paused, "EnforcedPause")
         problems.unless(self.now_seconds <= deadline, "SwapExpired")
         problems.unless((account, ref) not in self.statuses, "SwapRefUsed")
-        problems.unless(lane.is_open(self.now_seconds), "LaneNotOpen")
-        if lane.terms is None:
-            problems.unless(False, "LaneNotOpen")
-            problems.stop()
-            raise AssertionError("stopped above")
-        if problems.reasons and not lane.is_open(self.now_seconds):
-            problems.stop()
-        problems.stop()
+        if lane.terms is None or not lane.is_open(self.now_seconds):
+            raise RefusedError("|".join([*problems.reasons, "LaneNotOpen"]))
         return lane, lane.terms
 
-    def _bonus(self, lane: LaneModel, terms: LaneTerms, account: str, quote: QuoteModel | None) -> int:
+    def _bonus(
+        self, problems: Problems, lane: LaneModel, terms: LaneTerms, account: str, quote: QuoteModel | None
+    ) -> int:
         if quote is None:
             return 0
-        problems = Problems()
         fits = (quote.lane, quote.version, quote.account) == ((lane.source, lane.destination), lane.version, account)
         problems.unless(fits, "QuoteMismatch")
         problems.unless(self.now_seconds <= quote.expires_at, "QuoteExpired")
         problems.unless((lane.destination, quote.quote_id) not in self.used_quotes, "QuoteUsed")
         problems.unless(quote.bonus_bps <= terms.max_bonus_bps, "BonusTooHigh")
         problems.unless(quote.genuine, "InvalidQuoteSignature")
-        problems.stop()
         return quote.bonus_bps
 
+    @staticmethod
     def _mintable(
-        self, source: PointsModel, destination: PointsModel, account: str, price: Price, terms: LaneTerms
-    ) -> tuple[Lots, Iterable[str]]:
-        """The lots a completed swap mints, and why it cannot."""
-        reasons = []
-        if destination.total_supply() + price.points_out > destination.terms.supply_cap_points:
-            reasons.append("SupplyCapExceeded")
+        problems: Problems,
+        source: PointsModel,
+        destination: PointsModel,
+        account: str,
+        price: Price,
+        terms: LaneTerms,
+    ) -> Lots:
+        """The lots that a completed swap mints."""
+        increased = destination.total_supply() + price.points_out
+        problems.unless(increased <= destination.terms.supply_cap_points, "SupplyCapExceeded")
         if not terms.carry_expiry:
-            return {destination.epoch: price.points_out}, reasons
+            return {destination.epoch: price.points_out}
         try:
-            return carried(source, destination, source.earliest(account, price.points_in), price.points_out), reasons
+            return carried(source, destination, source.earliest(account, price.points_in), price.points_out)
         except RefusedError as refused:
-            return {}, [*reasons, refused.reason]
+            problems.reasons.append(refused.reason)
+            return {}
 
     def _end_legs(
         self, swap: tuple[str, str], route: tuple[str, str], to: str, price: Price, burnt: Lots, minted: Lots | None
     ) -> None:
         if minted is None:
-            self.clearing.reserve(route, price.settlement, swap)
+            if price.settlement:
+                self.clearing.reserve(route, price.settlement, swap)
             self.statuses[swap] = "pending"
             refundable_from = self.now_seconds + POSTING_WINDOW_SECONDS
             self.pending[swap] = PendingModel(
                 route, swap[0], to, price.points_out, price.settlement, refundable_from, burnt
             )
             return
-        self.clearing.book(route, price.settlement)
+        if price.settlement:
+            self.clearing.book(route, price.settlement)
         self.statuses[swap] = "completed"
         self.programmes[route[1]].mint_lots(to, minted)
 

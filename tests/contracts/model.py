@@ -19,6 +19,23 @@ class RefusedError(Exception):
         self.reason = reason
 
 
+class Problems:
+    """All rules an operation breaks: a contract may name any one of them."""
+
+    def __init__(self) -> None:
+        self.reasons: list[str] = []
+
+    def unless(self, condition: bool, reason: str) -> None:
+        """Notes a broken rule."""
+        if not condition:
+            self.reasons.append(reason)
+
+    def stop(self) -> None:
+        """Refuses when anything is broken."""
+        if self.reasons:
+            raise RefusedError("|".join(self.reasons))
+
+
 @dataclass(frozen=True)
 class ProgrammeTerms:
     """What the token was deployed with; durations in seconds or epochs as named."""

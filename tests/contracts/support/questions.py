@@ -10,10 +10,15 @@ Question = tuple[str, *tuple[object, ...]]
 
 def answers(contract: object, questions: list[Question]) -> list[object]:
     """The decoded answers in the order of the questions, all of the latest block."""
-    functions = [getattr(contract, name) for name, *_ in questions]
+    return answers_of_all([(contract, *question) for question in questions])
+
+
+def answers_of_all(asked: list[tuple[object, *Question]]) -> list[object]:
+    """The same with a contract before each question, for several contracts at once."""
+    functions = [getattr(contract, name) for contract, name, *_ in asked]
     requests = [
-        ("eth_call", [{"to": contract.address, "data": function.encode_input(*question[1:])}, "latest"])
-        for function, question in zip(functions, questions, strict=True)
+        ("eth_call", [{"to": contract.address, "data": function.encode_input(*arguments)}, "latest"])
+        for function, (contract, _, *arguments) in zip(functions, asked, strict=True)
     ]
     responses = web3.provider.make_batch_request(requests)
     return [

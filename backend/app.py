@@ -34,7 +34,7 @@ string with an ISO 4217 code, times are RFC 3339 in UTC. Errors are RFC 9457 pro
 
 
 def create_app(settings: Settings) -> FastAPI:
-    """The application. It opens its connections when it starts and needs no signer's key."""
+    """The application. It opens its connections when it starts; only signing quotes needs a signer's key."""
     configure_logging(settings.log_level)
     context = AppContext.build(settings)
 

@@ -11,6 +11,7 @@ from backend.auth.rate_limits import RateLimiter
 from backend.auth.service import CallerCache
 from backend.auth.sessions import MemberTokens
 from backend.chain.client import ChainClient
+from backend.chain.signers import SignerSource
 from backend.database import make_engine, make_sessions
 from backend.operations import OperationWatcher
 from backend.points.intake_lane import EventLane
@@ -31,6 +32,8 @@ class AppContext:
     event_lane: EventLane
     sign_in_limiter: RateLimiter
     callers: CallerCache = field(default_factory=CallerCache)
+    signers: SignerSource | None = None
+    """Of quotes alone; nothing else that the API does needs a key."""
 
     @classmethod
     def build(cls, settings: Settings) -> AppContext:

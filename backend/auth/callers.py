@@ -29,7 +29,7 @@ class Caller:
     programme_id: str | None = None
     member_id: str | None = None
     wallets_in: str = ""
-    """Of a member: the programme in which the session may link a wallet, or "*" for all."""
+    """Of a member: the programme whose points the session may move (link a wallet, swap), or "*" for all."""
     scopes: frozenset[Scope] = frozenset()
 
     @property

@@ -10,7 +10,8 @@ from backend.auth.errors import ForbiddenError
 from backend.auth.policies import Policy, allow
 from backend.auth.routing import CallerDep, ContextDep, SessionDep, protected_router
 from backend.auth.scopes import Scope
-from backend.chain.signers import signers_from_settings
+from backend.chain.signers import SignerSource, signers_from_settings
+from backend.context import AppContext
 from backend.exchange import assessment, quotes
 from backend.exchange.deployment import exchange_of
 from backend.exchange.identifiers import LaneText, parse_lane
@@ -21,6 +22,13 @@ from backend.pagination import CursorText, Limit, Page, decode_cursor, page_of
 
 router = protected_router("/quotes", "quotes")
 _READ = Policy(scope=Scope.SWAPS_READ, member=True, auditor=True)
+
+
+def _signers(context: AppContext, chain_id: int) -> SignerSource:
+    """Opened by the first quote that is to be signed, and kept: keystores take a second to decrypt."""
+    if context.signers is None:
+        context.signers = signers_from_settings(context.settings, chain_id)
+    return context.signers
 
 
 def _require(caller: Caller, scope: Scope) -> None:
@@ -56,7 +64,7 @@ def create_quote(
         _require(caller, Scope.QUOTES_WRITE)
         parties = find_parties(session, caller, route, body, route.destination)
         quotes.check_quoter(session, route.destination)
-        signer = signers_from_settings(context.settings, exchange.chain_id).signer(route.destination.quoter)
+        signer = _signers(context, exchange.chain_id).signer(route.destination.quoter)
         quote = quotes.create_quote(session, route, parties, body, signer)
         row = quotes.visible_quote(session, caller, quote.id)
         return quotes.read_quotes(session, exchange.address, exchange.chain_id, [row])[quote.id]

@@ -89,6 +89,8 @@ def swap_view(session: Session, exchange: Exchange | None, member_id: str, walle
     caller = Caller(CallerKind.MEMBER, member_id=member_id, wallets_in=wallets_in)
     own = {enrolment.programme_id: enrolment for enrolment in enrolments_of(session, member_id)}
     routes = [route for route in list_routes(session, exchange, caller) if route.destination.id in own]
+    order = list(own)  # As the page shows them.
+    routes.sort(key=lambda route: (order.index(route.source.id), order.index(route.destination.id)))
     lanes = [_lane(session, route, own[route.source.id], wallets_in) for route in routes]
     names = {side.slug: side.name for route in routes for side in (route.source, route.destination)}
     return SwapView(names, lanes, _bonuses(session, exchange, caller))

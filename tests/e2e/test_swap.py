@@ -76,7 +76,7 @@ def test_swap__managed_points__price_while_typing_and_done_in_place(
 
 def test_price__given_and_expiry__as_the_chain_does_it(page: Page, town: Town, member: str) -> None:
     open_page(page, town, member, "supermarket", "fuel")
-    expect(price(page)).to_contain_text("3 for every 4, less 1.5 %")
+    expect(price(page)).to_contain_text("3 for every 4, less 1.5\u00a0%")
     page.get_by_label("Points to give").fill("400")
     expect(price(page).locator(".headline")).to_have_text("295 Fuel points")
     page.get_by_role("button", name="All").click()
@@ -86,10 +86,10 @@ def test_price__given_and_expiry__as_the_chain_does_it(page: Page, town: Town, m
 def test_bonus__signed_for_the_member__added_and_used_once(page: Page, town: Town, member: str) -> None:
     town.market.promise_bonus(member, "supermarket", "pharmacy", 2_000, 200)
     open_page(page, town, member)
-    expect(price(page)).to_contain_text("+20 % for up to 200 Supermarket points")
+    expect(price(page)).to_contain_text("+20\u00a0% for up to 200 Supermarket points")
     page.get_by_label("Points to give").fill("200")
     expect(price(page).locator(".headline")).to_have_text("120 Pharmacy points")
-    expect(price(page)).to_contain_text("20 of them, +20 % from Pharmacy")
+    expect(price(page)).to_contain_text("20 of them, +20\u00a0% from Pharmacy")
     page.get_by_label("Points to give").fill("202")
     expect(price(page).locator(".headline")).to_have_text("101 Pharmacy points")
     page.get_by_label("Points to give").fill("200")

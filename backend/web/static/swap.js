@@ -23,7 +23,7 @@ let events = null;
 
 const number = (value) => value.toLocaleString("en");
 const day = (time) => new Date(time).toLocaleDateString("en-GB", { day: "numeric", month: "long", year: "numeric", timeZone: "UTC" });
-const percent = (bps) => `${number(bps / 100)} %`;
+const percent = (bps) => `${number(bps / 100)}\u00a0%`;
 const name = (slug) => data.names[slug];
 const counted = (value, slug) => `${number(value)} ${name(slug)} ${value === 1 ? "point" : "points"}`;
 
@@ -111,19 +111,20 @@ function showTerms(lane) {
   hint.textContent = lane.allowed ? `You can give ${number(lane.available)}, at least ${number(lane.minimum)} at once.` : `To swap these, open this page by a link from ${name(lane.source)}.`;
   const bonus = bonusFor(lane, 1);
   const offered = bonus ? `+${percent(bonus.bonus_bps)} for up to ${counted(bonus.points, lane.source)}, until ${day(bonus.expires_at * 1000)}` : "";
-  show("resting", `${name(lane.source)} to ${name(lane.destination)}`, [["Rate", rateText(lane)], ["Bonus", offered], ["Left today", counted(lane.left, lane.destination)]]);
+  show("resting", `${name(lane.source)} to ${name(lane.destination)}`, [["Rate", rateText(lane)], ["Bonus", offered], ["Left today", number(lane.left)]]);
 }
 
 function showAnswer(answer, lane, bonus, wanted) {
   const [first] = answer.reasons;
   const headline = answer.points_out ? counted(answer.points_out, lane.destination) : `No ${name(lane.destination)} points`;
   const fewer = answer.points_in && answer.points_in < wanted ? `${number(answer.points_in)}: the rest would not come to another point` : "";
+  const added = bonus && answer.bonus_points ? `${number(answer.bonus_points)} of them, +${percent(bonus.bonus_bps)} from ${name(lane.destination)}` : "";
   const rows = [
-    ["Given", fewer],
+    ["Given", first ? "" : fewer],
     ["Rate", rateText(lane)],
-    ["Bonus", bonus && answer.bonus_points ? `${number(answer.bonus_points)} of them, +${percent(bonus.bonus_bps)} from ${name(lane.destination)}` : ""],
-    ["Expires", expiryText(answer, lane)],
-    ["Left today", answer.available_points_out === null ? "" : counted(answer.available_points_out, lane.destination)],
+    ["Bonus", added],
+    ["Expires", first ? "" : expiryText(answer, lane)],
+    ["Left today", number(answer.available_points_out ?? lane.left)],
   ];
   show(first ? "refused" : "ready", headline, rows, first ? reason(first.code, first.detail, lane, answer) : "");
   if (first || !lane.allowed) return;
@@ -188,7 +189,7 @@ const REFUSALS = {
   SupplyCapExceeded: "supply-cap-reached",
   SwapExpired: "deadline-past",
 };
-const STEPS = { pending: "Asked for", sent: "Sent to the chain", mined: "In a block", final: "Final" };
+const STEPS = { pending: "Asked", sent: "Sent", mined: "In a block", final: "Final" };
 
 /** Says how it goes; `state` marks the steps up to it as done. */
 function say(kind, text, state = "") {
@@ -233,7 +234,7 @@ async function swap(current) {
 /** Shows the new figures without loading the page again. */
 async function refresh() {
   const fresh = new DOMParser().parseFromString(await (await fetch("/me")).text(), "text/html");
-  for (const selector of [".cards", ".lower", "footer"]) {
+  for (const selector of [".cards", ".past", "footer"]) {
     const [old, next] = [document.querySelector(selector), fresh.querySelector(selector)];
     if (old && next) old.replaceWith(document.adoptNode(next));
   }
@@ -244,7 +245,7 @@ async function refresh() {
   if (!points.value) showTerms(chosen());
 }
 
-async function finished(current, read, state) {
+function tell(current, read, state) {
   const { lane } = current;
   if (read.state === "completed") {
     say("same", `You have ${counted(read.points_out, lane.destination)} for ${counted(read.points_in, lane.source)}.`, state);
@@ -255,14 +256,16 @@ async function finished(current, read, state) {
   } else {
     say("differs", `${reason(REFUSALS[read.error?.code] ?? "", "The chain refused the swap.", lane)} Nothing was moved.`);
   }
-  await refresh();
 }
 
 async function awaitPosting(current, id) {
   for (let asks = 0; asks < POSTING_ASKS; asks += 1) {
     await new Promise((resolve) => setTimeout(resolve, POSTING_PAUSE_MS));
     const read = await get(`/v1/swaps/${id}`);
-    if (read.state !== "posting") return finished(current, read, "final");
+    if (read.state !== "posting") {
+      tell(current, read, "final");
+      return refresh();
+    }
   }
   return undefined;
 }
@@ -272,16 +275,19 @@ function follow(current, asked) {
   events?.close();
   const source = new EventSource(`/v1/operations/${asked.operation_id}/events`);
   events = source;
-  let told = false;
+  let told = "";
+  let state = "pending";
   source.addEventListener("operation", async (event) => {
-    const { state } = JSON.parse(event.data);
+    ({ state } = JSON.parse(event.data));
     if (state === "final" || state === "failed") source.close();
     if (state === "pending" || state === "sent") return say("", "Your swap is on its way.", state);
     const read = await get(`/v1/swaps/${asked.id}`);
-    await finished(current, read, state);
-    if (read.state === "posting" && !told) awaitPosting(current, asked.id);
-    told = true;
-    return undefined;
+    if (events !== source) return undefined; // Another swap has begun.
+    tell(current, read, state);
+    if (read.state === told) return undefined; // Final now, and otherwise the same.
+    told = read.state;
+    if (told === "posting") awaitPosting(current, asked.id);
+    return refresh();
   });
   source.addEventListener("error", () => {
     if (source.readyState === EventSource.CLOSED && !told) say("differs", "We lost sight of your swap. Load the page again: your history shows how it went.");

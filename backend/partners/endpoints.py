@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 from fastapi import Query, Request, Response
@@ -14,7 +15,7 @@ from backend.auth.routing import CallerDep, ContextDep, SessionDep, admit, prote
 from backend.auth.scopes import Scope
 from backend.context import AppContext
 from backend.database import new_id, transaction, utc_now
-from backend.errors import NotFoundError
+from backend.errors import InvalidRequestError, NotFoundError
 from backend.pagination import CursorText, Limit, Page, decode_cursor, page_of
 from backend.partners import service, transfer_service
 from backend.partners.client import CallResult, Endpoint, PartnerClient
@@ -43,6 +44,7 @@ systems = protected_router("/partner-systems", "partner systems")
 postings = protected_router("/postings", "postings")
 transfers = protected_router("/transfers", "transfers")
 routers = (systems, postings, transfers)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _WRITE = Policy(scope=Scope.PARTNERS_WRITE)
 _READ = Policy(scope=Scope.SWAPS_READ, auditor=True)
 _ASK = Policy(scope=Scope.PARTNERS_WRITE, own_transaction=True, keyless=True)
@@ -191,10 +193,13 @@ def reverse_posting(posting_id: str, body: ReversalCreate, session: SessionDep, 
 
 @transfers.post("", status_code=202, responses={200: {"model": TransferRead, "description": "Known already"}})
 @allow(_WRITE)
-def create_transfer(body: TransferCreate, response: Response, session: SessionDep, caller: CallerDep) -> TransferRead:
+def create_transfer(
+    body: TransferCreate, response: Response, session: SessionDep, caller: CallerDep, context: ContextDep
+) -> TransferRead:
     """Takes points out of the member's account in the brand's own system, and issues as many on chain."""
     programme_id = get_programme(session, caller.programme(body.programme_id)).id
-    transfer, member_id, is_new = transfer_service.create_transfer(session, programme_id, body)
+    vault = SecretVault(context.settings.secret_key)
+    transfer, member_id, is_new = transfer_service.create_transfer(session, vault, programme_id, body)
     response.status_code = 202 if is_new else 200
     response.headers["Location"] = f"/v1/transfers/{transfer.id}"
     return TransferRead.of(transfer, member_id)
@@ -212,10 +217,23 @@ def list_transfers(
 ) -> Page[TransferRead]:
     """Transfers out of brands' own systems, newest first."""
     only = programme_id if caller.sees_everything else caller.programme(programme_id)
-    after = decode_cursor(cursor, str)
-    before = str(after[0]) if after else None
+    after = decode_cursor(cursor, int, str)
+    before = (_time_of(int(after[0])), str(after[1])) if after else None
     rows = transfer_service.list_transfers(session, programme_id=only, state=state, before=before, limit=limit + 1)
-    return page_of(rows, limit, lambda row: [row[0].id], lambda row: TransferRead.of(*row))
+    return page_of(
+        rows, limit, lambda row: [_microseconds(row[0].created_at), row[0].id], lambda row: TransferRead.of(*row)
+    )
+
+
+def _microseconds(time: datetime) -> int:
+    return (time - _EPOCH) // timedelta(microseconds=1)
+
+
+def _time_of(microseconds: int) -> datetime:
+    try:
+        return _EPOCH + timedelta(microseconds=microseconds)
+    except OverflowError as error:
+        raise InvalidRequestError("The cursor is not one of ours; leave it out to start again.") from error
 
 
 def _visible_transfer(

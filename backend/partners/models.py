@@ -94,7 +94,7 @@ class PartnerTransfer(Base):
     enrolment_id: Mapped[str] = mapped_column(ForeignKey("enrolments.id"))
     reference: Mapped[str] = mapped_column(String(64))
     ref: Mapped[Hash]
-    """The ref of the issue on chain: 32 random bytes, used once whatever happens."""
+    """The ref of the issue on chain, derived from the id under a key of ours: used once whatever happens."""
     member_reference: Mapped[str] = mapped_column(String(64))
     points: Mapped[Points]
     state: Mapped[str] = mapped_column(String(12))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hmac
 import secrets
 from datetime import datetime
 from typing import Final
@@ -20,6 +21,7 @@ _KEY_BYTES: Final = 32
 _NONCE_BYTES: Final = 12
 _TAG_BYTES: Final = 16
 _PURPOSE: Final = b"interpoints: secrets of partner systems"
+_REFS_PURPOSE: Final = b"interpoints: refs of partner transfers"
 
 
 def new_secret() -> str:
@@ -44,8 +46,14 @@ class SecretVault:
 
     def __init__(self, secret_key: SecretStr) -> None:
         key = HKDF(secret_key.get_secret_value().encode(), _KEY_BYTES, b"", SHA256, context=_PURPOSE)
+        refs = HKDF(secret_key.get_secret_value().encode(), _KEY_BYTES, b"", SHA256, context=_REFS_PURPOSE)
         assert isinstance(key, bytes), "one key was asked for"
-        self._key = key
+        assert isinstance(refs, bytes), "one key was asked for"
+        self._key, self._refs_key = key, refs
+
+    def ref_of(self, transfer_id: str) -> bytes:
+        """The ref on chain of a transfer: always the same for it, and nobody else can tell."""
+        return hmac.digest(self._refs_key, transfer_id.encode(), "sha256")
 
     def seal(self, programme_id: str, secret: str) -> bytes:
         """What is stored."""

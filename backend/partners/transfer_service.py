@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import secrets
+import hashlib
 from collections.abc import Sequence
+from datetime import datetime
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row, select, tuple_
 from sqlalchemy.orm import Session
 
 from backend.chain.notifications import notify
-from backend.database import new_id, utc_now
+from backend.database import make_id, utc_now
 from backend.errors import NotFoundError
 from backend.members.models import Enrolment
 from backend.members.repository import find_enrolment, lock_enrolment
@@ -17,6 +18,7 @@ from backend.partners.jobs import CHANNEL
 from backend.partners.machine import TransferState
 from backend.partners.models import PartnerTransfer
 from backend.partners.schemas import TransferCreate
+from backend.partners.secrets import SecretVault
 from backend.partners.service import get_system
 from backend.points.errors import ReferenceReusedError
 
@@ -24,7 +26,15 @@ TransferRow = Row[PartnerTransfer, str]
 """A transfer and its member's id."""
 
 
-def create_transfer(session: Session, programme_id: str, body: TransferCreate) -> tuple[PartnerTransfer, str, bool]:
+def transfer_id(programme_id: str, reference: str) -> str:
+    """Follows from the reference: asked for again after a database was restored, it is still the same transfer."""
+    digest = int.from_bytes(hashlib.sha256(f"{programme_id}\n{reference}".encode()).digest()[:16])
+    return make_id("trf", digest >> 80, digest & (1 << 80) - 1)
+
+
+def create_transfer(
+    session: Session, vault: SecretVault, programme_id: str, body: TransferCreate
+) -> tuple[PartnerTransfer, str, bool]:
     """Asks for a transfer; answers it, the member's id and whether it is new.
 
     Raises MemberNotFoundError, PartnerSystemNotFoundError, ReferenceReusedError.
@@ -42,13 +52,13 @@ def create_transfer(session: Session, programme_id: str, body: TransferCreate) -
                 f"The reference {body.reference} came with another transfer before.", transfer_id=known.id
             )
         return known, enrolment.member_id, False
-    now = utc_now()
+    now, new_transfer_id = utc_now(), transfer_id(programme_id, body.reference)
     transfer = PartnerTransfer(
-        id=new_id("trf"),
+        id=new_transfer_id,
         programme_id=programme_id,
         enrolment_id=enrolment.id,
         reference=body.reference,
-        ref=secrets.token_bytes(32),
+        ref=vault.ref_of(new_transfer_id),
         member_reference=enrolment.reference,
         points=body.points,
         state=TransferState.WAITING,
@@ -62,25 +72,32 @@ def create_transfer(session: Session, programme_id: str, body: TransferCreate) -
     return transfer, enrolment.member_id, True
 
 
-def find_transfer(session: Session, transfer_id: str, *, lock: bool = False) -> tuple[PartnerTransfer, str]:
+def find_transfer(session: Session, wanted_id: str, *, lock: bool = False) -> tuple[PartnerTransfer, str]:
     """A transfer and its member's id. Raises NotFoundError."""
-    transfer = session.get(PartnerTransfer, transfer_id, with_for_update=lock)
+    transfer = session.get(PartnerTransfer, wanted_id, with_for_update=lock)
     if transfer is None:
-        raise NotFoundError(f"There is no transfer {transfer_id}.")
+        raise NotFoundError(f"There is no transfer {wanted_id}.")
     return transfer, session.get_one(Enrolment, transfer.enrolment_id).member_id
 
 
 def list_transfers(
-    session: Session, *, programme_id: str | None, state: TransferState | None, before: str | None, limit: int
+    session: Session,
+    *,
+    programme_id: str | None,
+    state: TransferState | None,
+    before: tuple[datetime, str] | None,
+    limit: int,
 ) -> Sequence[TransferRow]:
     """Transfers, newest first."""
     query = (
         select(PartnerTransfer, Enrolment.member_id)
         .join(Enrolment, Enrolment.id == PartnerTransfer.enrolment_id)
-        .order_by(PartnerTransfer.id.desc())
+        .order_by(PartnerTransfer.created_at.desc(), PartnerTransfer.id.desc())
         .limit(limit)
     )
     for column, value in ((PartnerTransfer.programme_id, programme_id), (PartnerTransfer.state, state)):
         if value is not None:
             query = query.where(column == value)
-    return session.execute(query if before is None else query.where(PartnerTransfer.id < before)).all()
+    if before is not None:
+        query = query.where(tuple_(PartnerTransfer.created_at, PartnerTransfer.id) < tuple_(*before))
+    return session.execute(query).all()

@@ -190,6 +190,16 @@ class TestTransfers:
         problem(api.fuel.get(first.headers["location"]), 404, "not-found")
         problem(api.airline.post(f"{first.headers['location']}/reversal"), 409, "posting-state")
 
+    def test_pages__follow_one_another(self, api: Api, partner_world: PartnerWorld) -> None:
+        with transaction(partner_world.sessions) as session:
+            enrol(session, partner_world.airline, "C-1")
+        for number in range(3):
+            body = {"member_reference": "C-1", "reference": f"t-{number}", "points": 40}
+            assert api.airline.post("/v1/transfers", body).status_code == 202
+        first = api.airline.get("/v1/transfers", params={"limit": 2}).json()
+        second = api.airline.get("/v1/transfers", params={"limit": 2, "cursor": first["next_cursor"]}).json()
+        assert [entry["reference"] for entry in first["data"] + second["data"]] == ["t-2", "t-1", "t-0"]
+
     def test_create__needs_a_system_and_a_member(self, api: Api, partner_world: PartnerWorld) -> None:
         body = {"member_reference": "nobody", "reference": "t-1", "points": 40}
         problem(api.fuel.post("/v1/transfers", body), 404, "not-found")

@@ -5,14 +5,16 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from sqlalchemy import delete
 
 from backend.chain.models import OutboxTransaction
 from backend.chain.points_token import encode_issue
 from backend.database import transaction
 from backend.members.models import Enrolment
 from backend.partners.errors import PostingStateError
-from backend.partners.models import PartnerTransfer
+from backend.partners.models import PartnerCall, PartnerTransfer
 from backend.partners.schemas import TransferCreate
+from backend.partners.secrets import SecretVault
 from backend.partners.service import give_up_transfer
 from backend.partners.transfer_service import create_transfer
 from tests.integration.partners.world import PartnerWorld, build_worker, enrol
@@ -24,7 +26,7 @@ def ask(world: PartnerWorld, reference: str = "C-1", points: int = 400) -> str:
     with transaction(world.sessions) as session:
         enrol(session, world.airline, reference)
         body = TransferCreate(member_reference=reference, reference=f"t-{reference}", points=points)
-        return create_transfer(session, world.airline.id, body)[0].id
+        return create_transfer(session, SecretVault(world.settings.secret_key), world.airline.id, body)[0].id
 
 
 def look(world: PartnerWorld, transfer_id: str) -> PartnerTransfer:
@@ -89,6 +91,19 @@ class TestTransfer:
         assert look(partner_world, transfer_id).state == "refused"
         assert partner_world.server.book.entries == {transfer_id: [-400, 400]}
         assert partner_world.asked_of_chain() == ["issue"]
+
+    def test_database_restored_and_asked_again__is_the_same_transfer(self, partner_world: PartnerWorld) -> None:
+        first_id = ask(partner_world)
+        partner_world.run()
+        first = look(partner_world, first_id)
+        with transaction(partner_world.sessions) as session:
+            session.execute(delete(PartnerCall))
+            session.execute(delete(PartnerTransfer))
+            session.execute(delete(Enrolment))
+        assert ask(partner_world) == first_id
+        assert look(partner_world, first_id).ref == first.ref
+        partner_world.run()
+        assert partner_world.server.book.entries == {first_id: [-400]}
 
     def test_four_workers__each_is_taken_and_issued_once(self, partner_world: PartnerWorld) -> None:
         ids = [ask(partner_world, f"C-{number}") for number in range(16)]

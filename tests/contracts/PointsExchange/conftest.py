@@ -64,3 +64,9 @@ def quotes(lane, world, clock):
 @pytest.fixture
 def soon(clock):
     return clock.now_seconds + DAY_SECONDS
+
+
+@pytest.fixture
+def bystander(pharmacy):
+    """A programme that is not one of the lane's two."""
+    return pharmacy

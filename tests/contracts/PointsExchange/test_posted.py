@@ -8,7 +8,7 @@ from tests.contracts.support.clock import DAY_SECONDS
 from tests.contracts.support.lanes import NO_HASH, NO_QUOTE, Quotes, Requests, swap_id
 from tests.contracts.support.outcomes import logs, plain, reverts
 from tests.contracts.support.points import NOBODY, lots_of, ref
-from tests.contracts.support.world import Standing, owed, standing_of
+from tests.contracts.support.world import Standing, declare_default, owed, standing_of
 
 NONE, COMPLETED, PENDING, REFUNDED = range(4)
 POSTING_WINDOW_SECONDS = 7 * DAY_SECONDS
@@ -245,18 +245,6 @@ def put(obstacle, world, lane, registrar, pauser):
     elif obstacle == "tokens paused":
         for programme in (lane.source, lane.destination):
             programme.token.pause({"from": programme.pauser})
-
-
-def declare_default(world, debtor, creditor, booker, clock):
-    """The debtor owes the creditor what it cannot pay, on a credit line, and does not."""
-    house = world.house
-    house.setCreditLine(creditor.id, debtor.id, 50_000, {"from": creditor.treasurer})
-    house.book(debtor.id, creditor.id, 50_000, ref("booked directly"), {"from": booker})
-    clock.go_to(house.closesAt())
-    house.closeCycle({"from": booker})
-    clock.go_to(house.paymentDeadline() + 1)
-    house.enforce(debtor.id, {"from": booker})
-    assert standing_of(house, debtor).in_default
 
 
 class TestRefund:

@@ -9,11 +9,14 @@ from eth_abi import encode
 from eth_account.signers.local import LocalAccount
 
 from tests.contracts.lane_model import LaneTerms
+from tests.contracts.support.outcomes import plain
 from tests.contracts.support.points import NOBODY, ref
 from tests.contracts.support.signing import Domain
 
 NO_HASH = "0x" + "00" * 32
 NO_QUOTE = (NO_HASH, NO_HASH, 0, NOBODY, 0, 0, 0, NOBODY, b"")
+NO_TERMS = (0, 0, 0, 0, 0, 0, 0, 0, False, False)
+NOTHING_NEXT = (0, 0, NO_TERMS)
 YEAR_SECONDS = 365 * 86_400
 
 
@@ -181,3 +184,20 @@ def order_fields(account: object, request: Request, quote_id: str = NO_HASH) -> 
     """What a member signs for a swap."""
     lane, to, max_in, min_out, order, deadline = request
     return (str(account), lane, to, max_in, min_out, order, quote_id, deadline)
+
+
+def lane_of(lane: Lane) -> tuple[object, ...]:
+    """The lane as the contract tells it."""
+    return plain(lane.exchange.laneOf(lane.id))
+
+
+def in_force(
+    lane: Lane,
+    version: int,
+    terms: LaneTerms,
+    following: tuple[object, ...] = NOTHING_NEXT,
+    *,
+    is_open: bool = True,
+) -> tuple[object, ...]:
+    """What `lane_of` tells of a lane with these terms."""
+    return (*lane.ends, version, is_open, terms.struct, *following)

@@ -16,7 +16,7 @@ from tests.contracts.exchange_model import ExchangeModel, QuoteModel
 from tests.contracts.lane_model import LaneTerms
 from tests.contracts.model import PointsModel, ProgrammeTerms, RefusedError
 from tests.contracts.support.clock import Clock
-from tests.contracts.support.lanes import NO_QUOTE, Lane, Programme, order_fields, swap_id
+from tests.contracts.support.lanes import NO_QUOTE, NO_TERMS, NOTHING_NEXT, Lane, Programme, order_fields, swap_id
 from tests.contracts.support.outcomes import Log, logs
 from tests.contracts.support.points import ref
 from tests.contracts.support.questions import answers_of_all
@@ -25,7 +25,6 @@ from tests.contracts.support.world import CALENDARS, CYCLE_SECONDS, NOTICE_SECON
 
 Route = tuple[str, str]
 STATUSES = ("none", "completed", "pending", "refunded")
-EMPTY_TERMS = (0, 0, 0, 0, 0, 0, 0, 0, False, False)
 
 
 @dataclass
@@ -253,10 +252,8 @@ class Market:
             at_contract = self.lane(route)
             if lane.terms is None and not lane.proposals:
                 continue
-            coming = (
-                (lane.agreements, lane.next_from, lane.next_terms.struct) if lane.next_terms else (0, 0, EMPTY_TERMS)
-            )
-            terms = lane.terms.struct if lane.terms else EMPTY_TERMS
+            coming = (lane.agreements, lane.next_from, lane.next_terms.struct) if lane.next_terms else NOTHING_NEXT
+            terms = lane.terms.struct if lane.terms else NO_TERMS
             told = (*at_contract.ends, lane.version, lane.is_open(now), terms, *coming)
             asked.append(((exchange, "laneOf", at_contract.id), told))
             asked.append(((exchange, "availableOut", at_contract.id), lane.available_out(now)))

@@ -6,8 +6,9 @@ from dataclasses import dataclass, fields
 from brownie import web3
 from brownie.network.contract import ContractContainer, ProjectContract
 
-from tests.contracts.support.clock import DAY_SECONDS
+from tests.contracts.support.clock import DAY_SECONDS, Clock
 from tests.contracts.support.lanes import Lane, Programme
+from tests.contracts.support.points import ref
 from tests.contracts.support.signing import Domain, member_wallet
 
 NOTICE_SECONDS = 2 * DAY_SECONDS
@@ -164,3 +165,15 @@ def owed(house: ProjectContract, debtor: Programme, creditor: Programme) -> tupl
     """What one owes the other in the open and in the closed cycle."""
     in_open, in_closed = house.owedOf(debtor.id, creditor.id)
     return int(in_open), int(in_closed)
+
+
+def declare_default(world: World, debtor: Programme, creditor: Programme, booker: object, clock: Clock) -> None:
+    """The debtor owes the creditor what it cannot pay, on a credit line, and does not."""
+    house = world.house
+    house.setCreditLine(creditor.id, debtor.id, 50_000, {"from": creditor.treasurer})
+    house.book(debtor.id, creditor.id, 50_000, ref("booked directly"), {"from": booker})
+    clock.go_to(house.closesAt())
+    house.closeCycle({"from": booker})
+    clock.go_to(house.paymentDeadline() + 1)
+    house.enforce(debtor.id, {"from": booker})
+    assert standing_of(house, debtor).in_default

@@ -21,7 +21,10 @@ class Operation(Base):
     """
 
     __tablename__ = "operations"
-    __table_args__ = (Index("ix_operations_subject", "subject"),)
+    __table_args__ = (
+        Index("ix_operations_subject", "subject"),
+        Index("ix_operations_unsettled", "id", postgresql_where=text("state IN ('pending','sent')")),
+    )
 
     id: Mapped[PublicId]  # op_
     programme_id: Mapped[str | None] = mapped_column(ForeignKey("programmes.id"), index=True)

@@ -48,7 +48,10 @@ class Swap(Base):
     __table_args__ = (
         UniqueConstraint("requester", "reference"),
         Index("ix_swaps_enrolment", "enrolment_id"),
+        Index("ix_swaps_source", "programme_id", "id"),
         Index("ix_swaps_destination", "destination_programme_id", "id"),
+        Index("ix_swaps_lane", "lane_id", "id"),
+        Index("ix_swaps_operation", "operation_id"),
     )
 
     id: Mapped[PublicId]  # swp_

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import Boolean, func, literal_column, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from backend.chain.models import Operation, TokenEvent
@@ -16,8 +16,10 @@ from backend.exchange.models import ExchangeQuote, Swap
 from backend.exchange.states import SWAP_EVENTS, Events
 from backend.hexes import hex_text
 from backend.members.models import Enrolment
-from backend.points.accounts import UNSETTLED
 from backend.programmes.models import Programme
+
+_IS_UNSETTLED = literal_column("operations.state IN ('pending','sent')", Boolean)
+"""`UNSETTLED` of backend.points.accounts, spelt so that the index of the few unsettled operations is used."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +94,7 @@ def leaving_out(session: Session, lane: bytes) -> int:
     query = (
         select(func.coalesce(func.sum(Swap.expected_points_out), 0))
         .join(Operation, Operation.id == Swap.operation_id)
-        .where(Swap.lane_id == lane, Operation.state.in_(UNSETTLED))
+        .where(Swap.lane_id == lane, _IS_UNSETTLED)
     )
     return int(session.execute(query).scalar_one())
 
@@ -156,7 +158,7 @@ def is_named_by_open_swap(session: Session, quote_id: str) -> bool:
     query = (
         select(Swap.id)
         .join(Operation, Operation.id == Swap.operation_id)
-        .where(Swap.quote_id == quote_id, Operation.state.in_(UNSETTLED))
+        .where(Swap.quote_id == quote_id, _IS_UNSETTLED)
         .limit(1)
     )
     return session.scalar(query) is not None

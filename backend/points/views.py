@@ -48,8 +48,8 @@ class HistoryEntry(BaseModel):
 
     programme_id: str
     kind: str = Field(
-        description="issue, redeem, refund, clawback, hold, capture, release, expire, transfer, link, swap (given or got,"
-        " by the sign), swap_refund or crosschain"
+        description="issue, redeem, refund, clawback, hold, capture, release, expire, transfer, link, swap (given or"
+        " got, by the sign), swap_refund or crosschain"
     )
     points: int = Field(description="Change of the member's points; negative when they left")
     lots: list[EntryLot]

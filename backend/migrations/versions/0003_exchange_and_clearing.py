@@ -193,6 +193,16 @@ def upgrade() -> None:
     )
     op.create_index("ix_swaps_destination", "swaps", ["destination_programme_id", "id"], unique=False)
     op.create_index("ix_swaps_enrolment", "swaps", ["enrolment_id"], unique=False)
+    op.create_index("ix_swaps_source", "swaps", ["programme_id", "id"], unique=False)
+    op.create_index("ix_swaps_lane", "swaps", ["lane_id", "id"], unique=False)
+    op.create_index("ix_swaps_operation", "swaps", ["operation_id"], unique=False)
+    op.create_index(
+        "ix_operations_unsettled",
+        "operations",
+        ["id"],
+        unique=False,
+        postgresql_where=sa.text("state IN ('pending','sent')"),
+    )
     op.create_table(
         "postings",
         sa.Column("id", sa.String(length=40), nullable=False),
@@ -377,6 +387,12 @@ def downgrade() -> None:
         "ix_postings_open", table_name="postings", postgresql_where=sa.text("state NOT IN ('confirmed','refunded')")
     )
     op.drop_table("postings")
+    op.drop_index(
+        "ix_operations_unsettled", table_name="operations", postgresql_where=sa.text("state IN ('pending','sent')")
+    )
+    op.drop_index("ix_swaps_operation", table_name="swaps")
+    op.drop_index("ix_swaps_lane", table_name="swaps")
+    op.drop_index("ix_swaps_source", table_name="swaps")
     op.drop_index("ix_swaps_enrolment", table_name="swaps")
     op.drop_index("ix_swaps_destination", table_name="swaps")
     op.drop_table("swaps")

@@ -180,6 +180,19 @@ class TestPosting:
     def test_all_states_and_calls__come_about(self, graph: dict[World, set[World]]) -> None:
         assert {world.state for world in graph} == set(PostingState)
 
+    @pytest.mark.parametrize("call", [Call.POST, Call.RETRY])
+    @pytest.mark.parametrize(
+        ("outcome", "state"),
+        [
+            (Outcome.SUCCEEDED, PostingState.POSTED),
+            (Outcome.FAILED, PostingState.REFUSED),
+            (Outcome.SYSTEM_ERROR, PostingState.UNKNOWN),
+            (Outcome.PENDING, PostingState.POSTING),
+        ],
+    )
+    def test_answer__decides(self, call: Call, outcome: Outcome, state: PostingState) -> None:
+        assert posting_after(call, outcome, None, SwapEnd.OPEN) is state
+
     @pytest.mark.parametrize("state", sorted(ENDED_POSTINGS))
     @pytest.mark.parametrize("end", list(SwapEnd))
     def test_ended__stays(self, state: PostingState, end: SwapEnd) -> None:

@@ -13,7 +13,7 @@ from fastapi.testclient import TestClient
 from backend.app import create_app
 from backend.chain.administering import Administrator
 from backend.chain.clearing_house import encode_set_credit_line
-from backend.chain.points_token import encode_pause, encode_unpause
+from backend.chain.points_token import encode_pause, encode_set_supply_cap, encode_unpause
 from backend.chain.words import hash_word, selector
 from backend.exchange.identifiers import programme_key
 from backend.hexes import address_text
@@ -104,6 +104,15 @@ class TestAmounts:
             "DebitCapExceeded",
         )
         assert world.swap(lane, member, 60).status_code == 202
+
+
+    def test_destination_at_its_supply_cap__gives_no_more(self, exchange_world: ExchangeWorld) -> None:
+        world = exchange_world
+        lane = world.open_lane(world.pharmacy, world.other_till)
+        member = world.swapper()
+        administer(world, world.pharmacy.token, encode_set_supply_cap(19))
+        problem(world.swap(lane, member, 40), 409, "supply-cap-reached")
+        assert world.swap(lane, member, 38).status_code == 202
 
 
 class TestState:

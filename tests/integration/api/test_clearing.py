@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
-from typing import Any
+from typing import Any, cast
 
+from eth_utils.address import to_checksum_address
+
+from backend.chain.clearing_events import DebtBooked, DebtPaid, PositionAdvised
+from backend.chain.client import Json
 from backend.chain.events import RawLog, decode_logs
 from backend.chain.house import HouseReplay
 from backend.chain.programme_registry import programme_id as on_chain_id
@@ -20,14 +24,19 @@ def units(money: dict[str, str]) -> int:
     return (-1 if money["amount"].startswith("-") else 1) * int(whole + fraction.ljust(6, "0"))
 
 
+def logs_of_the_chain(clearing: ClearingWorld) -> list[RawLog]:
+    """The house's logs as the node has them."""
+    asked: dict[str, Json] = {"address": to_checksum_address(clearing.world.house), "fromBlock": "0x0"}
+    raws = clearing.world.deployment.chain.client.call("eth_getLogs", {**asked, "toBlock": "latest"})
+    return cast("list[RawLog]", raws)
+
+
 def replay_of_the_chain(clearing: ClearingWorld) -> HouseReplay:
     """The house from the node's logs alone."""
     entry = clearing.world.deployment.manifest.clearing
     assert entry is not None
     node = clearing.world.deployment.chain.client
-    raws: list[RawLog] = node.call(  # type: ignore[assignment]
-        "eth_getLogs", {"address": entry.address, "fromBlock": "0x0", "toBlock": "latest"}
-    )
+    raws = logs_of_the_chain(clearing)
     times: dict[int, int] = {}
     for number in {entry.block} | {int(raw["blockNumber"], 16) for raw in raws}:
         times[number] = int(node.block(number)["timestamp"], 16)
@@ -82,6 +91,7 @@ def assert_statement_adds_up(clearing: ClearingWorld, cycle: int, programme: Pro
         ours = [entry for entry in entries if entry["partner_slug"] == line["slug"]]
         assert sum(units(entry["amount"]) for entry in ours) == units(line["owing"]) - units(line["owed"])
         assert len(ours) == line["swaps_in"] + line["swaps_out"]
+    assert_from_the_chain(clearing, cycle, statement, entries)
     table = csv.DictReader(io.StringIO(till.get(path, headers={"Accept": "text/csv"}).text))
     rows = {(row["line"], row["partner"]): row for row in table}
     assert rows["total", ""]["net"] == statement["net"]["amount"]
@@ -90,6 +100,26 @@ def assert_statement_adds_up(clearing: ClearingWorld, cycle: int, programme: Pro
     assert [row["swap"] for row in listed] == [entry["swap_hash"] for entry in entries]
     assert [row["amount"] for row in listed] == [entry["amount"]["amount"] for entry in entries]
     return statement
+
+
+def assert_from_the_chain(
+    clearing: ClearingWorld, cycle: int, statement: dict[str, Any], entries: list[dict[str, Any]]
+) -> None:
+    """Lines, entries, payments and what was advised are what the node's logs say, each summed here."""
+    own = on_chain_id(statement["slug"])
+    events = list(decode_logs(logs_of_the_chain(clearing)))
+    booked = [e for e in events if isinstance(e, DebtBooked) and e.cycle == cycle and own in {e.debtor, e.creditor}]
+    assert ["0x" + event.swap_id.hex() for event in booked] == [entry["swap_hash"] for entry in entries]
+    for line in statement["lines"]:
+        other = on_chain_id(line["slug"])
+        for name, number, pair in (("owed", "swaps_out", (own, other)), ("owing", "swaps_in", (other, own))):
+            amounts = [event.amount for event in booked if (event.debtor, event.creditor) == pair]
+            assert (units(line[name]), line[number]) == (sum(amounts), len(amounts))
+    advised = [e.due for e in events if isinstance(e, PositionAdvised) and (e.cycle, e.programme_id) == (cycle, own)]
+    assert units(statement["net"]) == (advised[-1] if advised else 0) or statement["due"] is None
+    paid = [e for e in events if isinstance(e, DebtPaid) and (e.cycle, e.programme_id) == (cycle, own)]
+    assert units(statement["paid"]["with_money"]) == sum(e.amount for e in paid if any(e.payer))
+    assert units(statement["paid"]["from_collateral"]) == sum(e.amount for e in paid if not any(e.payer))
 
 
 def test_cycle__swaps_close_pay_settle_withdraw(clearing_world: ClearingWorld) -> None:

@@ -8,24 +8,17 @@ from dataclasses import replace
 import pytest
 
 from backend.audit.legs import Leg
-from backend.chain.clearing_events import DebtBooked, DebtReserved
-from backend.chain.event_types import ChainEvent, Lot, Paused, Unpaused
+from backend.chain.event_types import Lot, Paused, Unpaused
 from backend.chain.exchange_events import (
-    LaneAgreed,
-    LaneProposed,
     LaneStopped,
-    ProposalWithdrawn,
     SwapMinted,
-    SwapPending,
 )
 from backend.chain.exchange_types import Price
-from backend.chain.points_exchange import lane_id
 from tests.unit.audit import trade
-from tests.unit.audit.trade import ALICE, BOB, DAY, FUEL, GROCER, HOUSE, LANE, NOTICE, NOW, TERMS, TOKENS, Market, Swap
+from tests.unit.audit.trade import ALICE, BOB, DAY, FUEL, GROCER, LANE, NOTICE, NOW, TERMS, TOKENS, Market, Swap
 
 REF, OTHER_REF = b"\x01" * 32, b"\x02" * 32
 QUOTE_ID = b"\x0a" * 32
-POSTED = replace(TERMS, posted=True)
 
 
 @pytest.fixture
@@ -33,17 +26,6 @@ def market() -> Iterator[Market]:
     with trade.market() as market:
         market.agree()
         yield market
-
-
-@pytest.fixture
-def waiting() -> Iterator[tuple[Market, Swap]]:
-    """A swap on a posted lane that waits."""
-    with trade.market() as market:
-        market.agree(POSTED)
-        swap = trade.swap(terms=POSTED)
-        market.play(swap)
-        assert market.failed == {}
-        yield market, swap
 
 
 def test_swaps__fair_play__nothing_found(market: Market) -> None:
@@ -272,228 +254,6 @@ def test_bonus__without_a_quote__swaps(market: Market) -> None:
     swap.log(quote_id=bytes(32))
     market.play(swap)
     assert "points in give" in market.failed["swaps"][0]
-
-
-# ---- waiting
-
-
-def test_posted__confirmed__nothing_found(waiting: tuple[Market, Swap]) -> None:
-    market, swap = waiting
-    market.end(trade.posted(swap), debts=(trade.booked(swap), trade.ended(swap)))
-    assert market.failed == {}
-    (figures,) = market.context.report.lanes
-    assert (figures.pending, figures.posted, figures.refunded) == (0, 1, 0)
-
-
-def test_posted__paid_because_of_a_default__nothing_found(waiting: tuple[Market, Swap]) -> None:
-    market, swap = waiting
-    market.end(trade.posted(swap), debts=(trade.ended(swap, paid=True),))
-    assert market.failed == {}
-
-
-def test_posted__not_booked__debts(waiting: tuple[Market, Swap]) -> None:
-    market, swap = waiting
-    market.end(trade.posted(swap), debts=(trade.ended(swap),))
-    assert market.failed == {"debts": ["no DebtBooked of 2 goes with it"]}
-
-
-def test_refunded__all_lots__nothing_found(waiting: tuple[Market, Swap]) -> None:
-    market, swap = waiting
-    restored = trade.leg(TOKENS[GROCER], swap.burnt.lots, account=ALICE, burn=False)
-    market.end(trade.refunded(swap), restored=restored, debts=(trade.ended(swap),))
-    assert market.failed == {}
-
-
-def test_refunded__in_other_lots__legs(waiting: tuple[Market, Swap]) -> None:
-    market, swap = waiting
-    lots = (Lot(33, 100),)
-    restored = trade.leg(TOKENS[GROCER], lots, account=ALICE, burn=False)
-    market.end(trade.refunded(swap, lots), restored=restored, debts=(trade.ended(swap),))
-    assert market.failed == {"legs": ["what was given back is not what was burnt and is still live"]}
-
-
-def test_refunded__log_without_points__legs(waiting: tuple[Market, Swap]) -> None:
-    market, swap = waiting
-    market.end(trade.refunded(swap), debts=(trade.ended(swap),))
-    assert market.failed == {"legs": ["nothing was minted for it"]}
-
-
-def test_refunded__and_booked__debts(waiting: tuple[Market, Swap]) -> None:
-    market, swap = waiting
-    restored = trade.leg(TOKENS[GROCER], swap.burnt.lots, account=ALICE, burn=False)
-    market.end(trade.refunded(swap), restored=restored, debts=(trade.ended(swap), trade.booked(swap)))
-    assert "no swap" in market.failed["debts"][0]
-
-
-def test_refunded__and_paid__debts(waiting: tuple[Market, Swap]) -> None:
-    market, swap = waiting
-    restored = trade.leg(TOKENS[GROCER], swap.burnt.lots, account=ALICE, burn=False)
-    market.end(trade.refunded(swap), restored=restored, debts=(trade.ended(swap, paid=True),))
-    assert market.failed == {"debts": ["a refunded swap was paid for"]}
-
-
-@pytest.mark.parametrize("first", ["posted", "refunded"])
-def test_waiting__ended_twice__legs(waiting: tuple[Market, Swap], first: str) -> None:
-    market, swap = waiting
-    if first == "posted":
-        market.end(trade.posted(swap), debts=(trade.booked(swap), trade.ended(swap)))
-    else:
-        restored = trade.leg(TOKENS[GROCER], swap.burnt.lots, account=ALICE, burn=False)
-        market.end(trade.refunded(swap), restored=restored, debts=(trade.ended(swap),))
-    market.end(trade.posted(swap))
-    assert market.failed == {"legs": ["no swap was waiting under this id"]}
-
-
-def test_waiting__on_an_ordinary_lane__legs(market: Market) -> None:
-    market.play(trade.swap(terms=POSTED))
-    assert market.failed["legs"] == ["kept waiting on a lane whose destination mints at once"]
-
-
-def test_minted__on_a_posted_lane__legs() -> None:
-    with trade.market() as market:
-        market.agree(POSTED)
-        market.play(trade.swap())
-        assert market.failed["legs"] == ["minted on a lane whose destination keeps its points elsewhere"]
-
-
-def test_waiting__for_longer__legs() -> None:
-    with trade.market() as market:
-        market.agree(POSTED)
-        swap = trade.swap(terms=POSTED)
-        assert isinstance(swap.ending, SwapPending)
-        swap.end(pending=replace(swap.ending.pending, refundable_from=NOW + 8 * DAY))
-        market.play(swap)
-        assert market.failed == {"legs": ["what waits is not what was burnt, or not for seven days"]}
-
-
-# ---- debts
-
-
-@pytest.mark.parametrize(
-    ("debts", "says"),
-    [
-        ([], "no DebtBooked of 2 goes with it"),
-        ([(GROCER, FUEL, 3)], "3, although the swap's settlement is 2"),
-        ([(FUEL, GROCER, 2)], "not between the source and the destination of the swap's lane"),
-        ([(GROCER, FUEL, 2), (GROCER, FUEL, 2)], "of this transaction leaves that"),
-    ],
-)
-def test_debt__not_the_swaps__debts(market: Market, debts: list[tuple[bytes, bytes, int]], says: str) -> None:
-    swap = trade.swap(100)
-    swap.debts = [DebtBooked(*trade.where(HOUSE), 1, *debt, swap.burnt.swap_id) for debt in debts]
-    market.play(swap)
-    assert says in market.failed["debts"][0]
-
-
-@pytest.mark.parametrize("kind", [DebtBooked, DebtReserved])
-def test_debt__without_a_swap__debts(market: Market, kind: type[ChainEvent]) -> None:
-    alone: ChainEvent = DebtBooked(*trade.where(HOUSE), 1, GROCER, FUEL, 7, REF)
-    if kind is DebtReserved:
-        alone = DebtReserved(*trade.where(HOUSE), GROCER, FUEL, 7, REF)
-    market.rules.apply([], {}, [alone], NOW)
-    assert list(market.failed) == ["debts"]
-
-
-def test_debt__settlement_of_nothing__nothing_booked() -> None:
-    terms = replace(TERMS, settlement_price=0)
-    with trade.market() as market:
-        market.agree(terms)
-        swap = trade.swap(terms=terms)
-        swap.debts = []
-        market.play(swap)
-        assert market.failed == {}
-
-
-# ---- lanes
-
-
-def test_lane__agreed_as_nobody_proposed__lanes(market: Market) -> None:
-    proposed = LaneProposed(*trade.where(), LANE, GROCER, FUEL, GROCER, TERMS)
-    agreed = LaneAgreed(*trade.where(), LANE, 2, NOW + NOTICE, replace(TERMS, fee_bps=99))
-    market.rules.apply([proposed, agreed], {}, [], NOW)
-    assert market.failed == {"lanes": ["the agreed terms are not those that were proposed"]}
-
-
-def test_lane__agreed_after_withdrawal__lanes(market: Market) -> None:
-    proposed = LaneProposed(*trade.where(), LANE, GROCER, FUEL, GROCER, TERMS)
-    withdrawn = ProposalWithdrawn(*trade.where(), LANE, GROCER)
-    agreed = LaneAgreed(*trade.where(), LANE, 2, NOW + NOTICE, TERMS)
-    market.rules.apply([proposed, withdrawn, agreed], {}, [], NOW)
-    assert market.failed == {"lanes": ["the agreed terms are not those that were proposed"]}
-
-
-def test_lane__proposal_accepted_twice__lanes(market: Market) -> None:
-    again = LaneAgreed(*trade.where(), LANE, 2, NOW + NOTICE, TERMS)
-    market.rules.apply([again], {}, [], NOW)
-    assert market.failed == {"lanes": ["the agreed terms are not those that were proposed"]}
-
-
-@pytest.mark.parametrize(
-    ("changes", "says"),
-    [
-        ({"version": 3}, "version 3 follows 1"),
-        ({"version": 1}, "version 1 follows 1"),
-        ({"effective_from": NOW + NOTICE - 1}, "a notice of 3599 s instead of 3600 s"),
-        ({"effective_from": NOW}, "a notice of 0 s instead of 3600 s"),
-    ],
-)
-def test_lane__agreed_against_the_rules__lanes(market: Market, changes: dict[str, int], says: str) -> None:
-    market.agree(**({"version": 2, "effective_from": NOW + NOTICE} | changes))  # type: ignore[arg-type]
-    assert market.failed == {"lanes": [says]}
-
-
-def test_lane__in_force_before_it_was_agreed__lanes() -> None:
-    with trade.market() as market:
-        market.agree(effective_from=NOW - 5)
-        assert market.failed == {"lanes": ["in force 5 s before it was agreed"]}
-
-
-def test_lane__reopened_after_a_stop__at_once(market: Market) -> None:
-    market.rules.apply([LaneStopped(*trade.where(), LANE, FUEL)], {}, [], NOW)
-    market.agree(version=2)
-    market.play(trade.swap(version=2))
-    assert market.failed == {}
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"rate_numerator": 0},
-        {"fee_bps": 10_000},
-        {"max_bonus_bps": 10_001},
-        {"minimum_in": 0},
-        {"valid_until": NOW - 1},
-    ],
-)
-def test_lane__term_out_of_range__lanes(changes: dict[str, int]) -> None:
-    with trade.market() as market:
-        market.agree(replace(TERMS, **changes))  # type: ignore[arg-type]
-        assert market.failed == {"lanes": ["a term is outside its range"]}
-
-
-@pytest.mark.parametrize(("numerator", "found"), [(67, []), (68, ["lanes"])])
-def test_lane__opposite_gains__lanes(market: Market, numerator: int, found: list[str]) -> None:
-    """3:2 less 1 % is 1.485; back at 0.67 loses, at 0.68 gains."""
-    back = replace(TERMS, rate_numerator=numerator, rate_denominator=100, fee_bps=0)
-    opposite = lane_id(trade.CHAIN_ID, FUEL, GROCER)
-    proposed = LaneProposed(*trade.where(), opposite, FUEL, GROCER, GROCER, back)
-    market.rules.apply([proposed, LaneAgreed(*trade.where(), opposite, 1, NOW, back)], {}, [], NOW)
-    assert list(market.failed) == found
-
-
-@pytest.mark.parametrize(
-    ("event", "says"),
-    [
-        (LaneProposed(*trade.where(), REF, GROCER, FUEL, GROCER, TERMS), "the lane's id is not that of its two"),
-        (LaneProposed(*trade.where(), LANE, GROCER, FUEL, BOB.ljust(32), TERMS), "proposed terms for a lane of others"),
-        (LaneStopped(*trade.where(), LANE, b"other".ljust(32, b"\0")), "other stopped a lane of others"),
-        (LaneStopped(*trade.where(), REF, GROCER), "a lane was stopped that never had a proposal"),
-        (ProposalWithdrawn(*trade.where(), LANE, FUEL), "there was no such proposal"),
-    ],
-)
-def test_lane__log_of_others__lanes(market: Market, event: ChainEvent, says: str) -> None:
-    market.rules.apply([event], {}, [], NOW)
-    assert says in market.failed["lanes"][0]
 
 
 def test_swap__two_in_one_transaction__each_its_own(market: Market) -> None:

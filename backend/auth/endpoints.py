@@ -14,7 +14,7 @@ from backend.auth.routing import CallerDep, ContextDep, SessionDep, protected_ro
 from backend.auth.schemas import KeyCreate, KeyCreated, KeyRead, KeyRotate, SessionCreate, SessionRead
 from backend.auth.scopes import Scope
 from backend.auth.sessions import SESSION_COOKIE, SignedToken
-from backend.errors import NotFoundError
+from backend.errors import InvalidRequestError, NotFoundError
 from backend.pagination import CursorText, Limit, Page, decode_cursor, page_of
 from backend.programmes.repository import get_programme
 
@@ -41,7 +41,9 @@ def create_key(body: KeyCreate, request: Request, session: SessionDep, caller: C
     """Makes a key. A programme's key can give away only scopes that it holds itself."""
     programme_id = body.programme_id if caller.is_operator else caller.programme(body.programme_id)
     if programme_id is not None:
-        get_programme(session, programme_id)
+        programme_id = get_programme(session, programme_id).id
+    elif body.scopes:
+        raise InvalidRequestError("Scopes are for a programme's key: an operator's may do all, an auditor's only read.")
     if not body.scopes <= caller.scopes:
         raise ForbiddenError("A key can hand on only the scopes that it holds.")
     key, text = service.create_key(

@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Literal
 
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import BaseModel, Field
 
 from backend.auth.models import ApiKey
 from backend.auth.scopes import Scope
-from backend.bodies import Body
+from backend.bodies import Body, UtcTime
 
 Role = Literal["programme", "operator", "auditor"]
 """Whose key it is. An auditor's reads everything and writes nothing."""
@@ -24,7 +24,7 @@ class KeyCreate(Body):
     )
     name: str = Field(min_length=1, max_length=64, pattern=r"^[^\x00]*$")
     scopes: frozenset[Scope] = Field(default=frozenset(), description="What a programme's key may do")
-    expires_at: AwareDatetime | None = None
+    expires_at: UtcTime | None = None
 
 
 class KeyRotate(Body):

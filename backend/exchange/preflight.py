@@ -189,12 +189,12 @@ def _of_cap(facts: SwapFacts, terms: LaneTerms, priced: Price) -> Iterator[Inter
         return
     room = terms.daily_cap_out - volume.leaving_points - priced.points_out
     free = frees_at(volume.by_bucket, room, now)
-    later = "The lane never gives as many at once"
+    later = "The lane never gives as many at once: swap fewer."
     if free is not None:
-        later = f"From {to_time(free).isoformat()} on there is room for this"
+        later = f"From {to_time(free).isoformat()} on there is room for this; swap fewer until then."
     yield errors.DailyCapReachedError(
         f"This lane gives {terms.daily_cap_out} points in any 24 hours; {available} can go now, not"
-        f" {priced.points_out}. {later}; swap fewer until then.",
+        f" {priced.points_out}. {later}",
         available_points_out=available,
         frees_at=to_time(free).isoformat() if free is not None else None,
     )

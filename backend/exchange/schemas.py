@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Literal, Self
 
-from pydantic import AwareDatetime, BaseModel, Field, JsonValue, model_validator
+from pydantic import BaseModel, Discriminator, Field, JsonValue, Tag, model_validator
 
-from backend.bodies import Body
+from backend.bodies import LAST_SECOND, Body, UtcTime
 from backend.exchange.identifiers import LaneText
 from backend.exchange.lane_schemas import Reason
 from backend.exchange.settlement_money import SettlementMoney
@@ -59,7 +59,20 @@ class SignedQuoteCreate(MemberNamed):
     valid_seconds: int = Field(default=86_400, ge=60, le=31_536_000, description="How long it is good (chain time)")
 
 
-QuoteCreate = Annotated[DryRunQuoteCreate | SignedQuoteCreate, Field(union_mode="left_to_right")]
+def _mode(body: object) -> object:
+    """Which of the two is asked for, so that a mistake is explained for that one only."""
+    mode = body.get("mode", "dry_run") if isinstance(body, dict) else getattr(body, "mode", None)
+    return mode if isinstance(mode, str) else None
+
+
+QuoteCreate = Annotated[
+    Annotated[DryRunQuoteCreate, Tag("dry_run")] | Annotated[SignedQuoteCreate, Tag("signed")],
+    Discriminator(
+        _mode,
+        custom_error_type="mode",
+        custom_error_message="the body is an object whose `mode` is `dry_run` or `signed`",
+    ),
+]
 
 
 class DryRunSwap(BaseModel):
@@ -106,7 +119,7 @@ class SignedSwapOrder(Body):
     """A wallet's signature of the typed data that POST /v1/swaps/orders gave."""
 
     ref: HashText
-    deadline: int = Field(ge=0, lt=1 << 48, description="As in the typed data, Unix seconds")
+    deadline: int = Field(ge=0, le=LAST_SECOND, description="As in the typed data, Unix seconds")
     chain_id: int | None = Field(
         default=None, ge=1, lt=1 << 63, description="Of the typed data that was signed; another network's is refused"
     )
@@ -137,7 +150,7 @@ class SwapCreate(SwapAmounts):
 
     reference: Reference = Field(description="The caller's own number of the swap")
     min_points_out: PositivePoints = Field(description="Fewest points to get; otherwise nothing is moved")
-    deadline: AwareDatetime | None = Field(
+    deadline: UtcTime | None = Field(
         default=None, description=f"Last moment (chain time); default: {DEFAULT_DEADLINE_SECONDS} seconds from now"
     )
     order: SignedSwapOrder | None = Field(default=None, description="Required when the member has linked a wallet")

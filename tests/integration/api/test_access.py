@@ -309,6 +309,18 @@ class TestKeys:
         small = world.key(world.market, {Scope.KEYS_WRITE})
         problem(small.post("/v1/keys", {"name": "x", "scopes": ["events:write"]}), 403, "forbidden")
 
+    def test_operator__may_name_the_programme_by_its_slug(self, world: World) -> None:
+        made = world.operator.post("/v1/keys", {"name": "x", "programme_id": "market", "scopes": ["events:read"]})
+        assert (made.status_code, made.json()["programme_id"]) == (201, world.market.id)
+
+    def test_expiry_that_is_no_date_in_utc__is_refused_so_that_keys_can_be_listed(self, world: World) -> None:
+        for time in ("9999-12-31T23:59:59-23:59", "0001-01-01T00:00:00+23:59"):
+            problem(world.till.post("/v1/keys", {"name": "x", "expires_at": time}), 422, "invalid-request")
+        assert world.operator.get("/v1/keys").status_code == 200
+
+    def test_key_of_no_programme__holds_no_scopes_that_would_not_bind_it(self, world: World) -> None:
+        problem(world.operator.post("/v1/keys", {"name": "x", "scopes": ["events:read"]}), 422, "invalid-request")
+
     def test_key__cannot_rotate_one_that_holds_more(self, world: World) -> None:
         made = world.till.post("/v1/keys", {"name": "x", "scopes": ["points:spend"]}).json()
         small = world.key(world.market, {Scope.KEYS_WRITE})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from sqlalchemy import func, select
 
 from backend.auth.scopes import Scope
@@ -82,6 +83,23 @@ class TestDryRun:
         assert unknown["programme_id"] == world.pharmacy.id
         assert "POST /v1/members" in unknown["detail"]
         problem(world.till.post("/v1/quotes", {"lane_id": lane, "max_points_in": 40}), 422, "invalid-request")
+
+    @pytest.mark.parametrize(
+        ("body", "field"),
+        [
+            ({"max_points_in": 0}, "body.dry_run.max_points_in"),
+            ({"member_id": "mem_1", "member_reference": "x"}, "body.dry_run"),
+            ({"mode": "signed"}, "body.signed.bonus_bps"),
+            ({"mode": "guess"}, "body"),
+            ({"mode": ["signed"]}, "body"),
+        ],
+    )
+    def test_mistake__is_named_for_what_was_asked_for(
+        self, exchange_world: ExchangeWorld, body: dict[str, object], field: str
+    ) -> None:
+        asked = {"lane_id": "lan_" + "1" * 64, "max_points_in": 40} | body
+        errors = problem(exchange_world.till.post("/v1/quotes", asked), 422, "invalid-request")["errors"]
+        assert [error["field"] for error in errors] == [field]
 
 
 class TestSigned:

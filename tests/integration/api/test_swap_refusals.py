@@ -61,6 +61,7 @@ class TestAmounts:
         assert "+00:00" in capped["frees_at"]
         never = problem(world.swap(lane, member, 200), 409, "daily-cap-reached")
         assert never["frees_at"] is None
+        assert never["detail"].endswith("The lane never gives as many at once: swap fewer.")
         frees_at = int(datetime.fromisoformat(capped["frees_at"]).timestamp())
         world.deployment.chain.set_next_timestamp(frees_at)
         world.deployment.chain.mine()
@@ -105,7 +106,6 @@ class TestAmounts:
         )
         assert world.swap(lane, member, 60).status_code == 202
 
-
     def test_destination_at_its_supply_cap__gives_no_more(self, exchange_world: ExchangeWorld) -> None:
         world = exchange_world
         lane = world.open_lane(world.pharmacy, world.other_till)
@@ -122,6 +122,15 @@ class TestState:
         member = world.swapper()
         past = problem(world.swap(lane, member, 40, deadline="2017-03-01T00:00:00Z"), 409, "deadline-past")
         assert past["chain_time"] > "2017-03-01T12"
+
+    def test_deadline_that_is_no_date_in_utc__is_refused(self, exchange_world: ExchangeWorld) -> None:
+        world = exchange_world
+        lane = world.open_lane(world.pharmacy, world.other_till)
+        member = world.swapper()
+        for deadline in ("0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59"):
+            problem(world.swap(lane, member, 40, deadline=deadline), 422, "invalid-request")
+        order = {"ref": "0x" + "11" * 32, "deadline": (1 << 48) - 1, "signature": "0x11"}
+        problem(world.swap(lane, member, 40, order=order), 422, "invalid-request")
 
     def test_lane_without_terms__is_refused(self, exchange_world: ExchangeWorld) -> None:
         world = exchange_world

@@ -12,6 +12,8 @@ import httpx
 from backend.partners.errors import PartnerAddressError
 
 _NAT64: Final = IPv6Network("64:ff9b::/96")
+_PUBLIC_V6: Final = IPv6Network("2000::/3")
+_UNIQUE_LOCAL_V6: Final = IPv6Network("fc00::/7")
 _LONGEST_URL: Final = 500
 _MOST_ADDRESSES: Final = 3
 Ip = IPv4Address | IPv6Address
@@ -60,12 +62,18 @@ def check_address(address: Ip, *, private: bool) -> None:
     """Raises PartnerAddressError unless the address may be called."""
     inner = _inner(address)
     never = inner.is_link_local or inner.is_multicast or inner.is_unspecified
+    never = never or (isinstance(inner, IPv6Address) and not _is_known(inner))
     if never or not (inner.is_global or (private and (inner.is_loopback or inner.is_private) and not _odd(inner))):
         raise PartnerAddressError(f"{address} is not an address on the public internet.")
 
 
 def _odd(address: Ip) -> bool:
     return address.is_reserved and not address.is_loopback
+
+
+def _is_known(address: IPv6Address) -> bool:
+    """Whether we know where the address leads: some old and local prefixes stand for an IPv4 address in the middle."""
+    return address.is_loopback or address in _PUBLIC_V6 or address in _UNIQUE_LOCAL_V6
 
 
 def _literal(host: str) -> Ip | None:

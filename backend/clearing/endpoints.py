@@ -70,13 +70,12 @@ def get_clearing(session: SessionDep, context: ContextDep) -> ClearingRead:
 
 @router.get("/positions")
 @allow(_POLICY)
-def list_positions(session: SessionDep, caller: CallerDep, context: ContextDep) -> list[PositionRead]:
-    """Positions: a programme's own with the pairs it is part of; all for operator and auditors. At most 32."""
+def list_positions(session: SessionDep, caller: CallerDep, context: ContextDep) -> Page[PositionRead]:
+    """Positions: a programme's own with its pairs; all for operator and auditors. At most 32: one page."""
     reader = read_clearing(session, context.settings)
     own = _own(session, caller)
-    if own is None:
-        return reader.positions()
-    return [reader.position(each) for each, row in reader.programmes.items() if row.id == own.id]
+    mine = (reader.position(each) for each, row in reader.programmes.items() if own is not None and row.id == own.id)
+    return Page(data=reader.positions() if own is None else list(mine), next_cursor=None)
 
 
 @router.get("/positions/{programme_id}")
@@ -113,10 +112,10 @@ def get_cycle(cycle: CycleNumber, session: SessionDep, caller: CallerDep, contex
 
 @router.get("/cycles/{cycle}/disputes")
 @allow(_POLICY)
-def list_disputes(cycle: CycleNumber, session: SessionDep, caller: CallerDep, context: ContextDep) -> list[DisputeRead]:
-    """Disputes of a cycle with their notes, for those that owed or were owed in it."""
+def list_disputes(cycle: CycleNumber, session: SessionDep, caller: CallerDep, context: ContextDep) -> Page[DisputeRead]:
+    """Disputes of a cycle with their notes, for those that owed or were owed in it. One page, whatever their number."""
     reader = read_clearing(session, context.settings)
-    return read_disputes(session, reader, caller, reader.clearing.cycle(cycle))
+    return Page(data=read_disputes(session, reader, caller, reader.clearing.cycle(cycle)), next_cursor=None)
 
 
 @router.get("/cycles/{cycle}/statements/{programme_id}", response_model=StatementRead, responses=_CSV_RESPONSE)

@@ -251,9 +251,9 @@ def test_dispute__note_here_hash_on_chain(clearing_world: ClearingWorld) -> None
     assert replayed.open_cycle == 2
     path = "/cycles/1/disputes"
     for caller in (clearing.world.auditor, clearing.world.operator, clearing.till(pharmacy), clearing.till(market)):
-        (shown,) = clearing.read(path, caller)
+        (shown,) = clearing.read(path, caller)["data"]
         assert (shown["note"], shown["state"], shown["slug"]) == (body["note"], "mined", "market")
-    assert clearing.read(path, clearing.till(fuel)) == [], "fuel had no part in the cycle"
+    assert clearing.read(path, clearing.till(fuel))["data"] == [], "fuel had no part in the cycle"
     (dispute,) = assert_statement_adds_up(clearing, 1, market)["disputes"]
     assert dispute["note_hash"] == shown["note_hash"]
     assert assert_statement_adds_up(clearing, 1, fuel)["disputes"] == []

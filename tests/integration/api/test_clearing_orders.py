@@ -41,7 +41,7 @@ def test_refusals__say_what_to_do_and_change_nothing(clearing_world: ClearingWor
     told = problem(stranger.post("/v1/clearing/deposits", {"amount": dollars(1)}), 409, "not-joined")
     assert "POST /v1/clearing/joins" in told["detail"]
     problem(stranger.get("/v1/clearing/positions/stray"), 409, "not-joined")
-    assert stranger.get("/v1/clearing/positions").json() == []
+    assert stranger.get("/v1/clearing/positions").json()["data"] == []
     refuse("POST", "/joins", "already-joined")
     refuse("POST", "/deposits", "clearing-amount", 422, amount=dollars(0))
     refuse("POST", "/deposits", "invalid-request", 422, amount=dollars("0.0000001"))

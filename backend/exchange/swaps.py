@@ -14,7 +14,7 @@ from backend.auth.errors import ForbiddenError
 from backend.auth.sessions import EVERYWHERE
 from backend.chain import outbox
 from backend.chain.client import ChainClient
-from backend.chain.exchange_types import SwapRequest
+from backend.chain.exchange_types import Price, SwapRequest
 from backend.chain.points_exchange import (
     encode_swap_managed,
     encode_swap_with_signature,
@@ -132,36 +132,43 @@ def _write(session: Session, asked: Asked, request: SwapRequest, signature: byte
     facts = _facts(session, asked)
     priced = examine(facts).raise_first()
     quote = quote_on_chain(facts.quote.quote if facts.quote is not None else None)
-    swap_id, exchange, source = new_id("swp"), asked.route.exchange, asked.route.source
     if signature is None:
         data = encode_swap_managed(giver.member_key, request, quote)
     else:
         data = encode_swap_with_signature(account, request, signature, quote)
+    swap_id = new_id("swp")
     operation = outbox.enqueue(
         session,
         kind="swap",
-        programme_id=source.id,
-        chain_id=exchange.chain_id,
-        signer=source.custodian,
-        target=exchange.address,
+        programme_id=asked.route.source.id,
+        chain_id=asked.route.exchange.chain_id,
+        signer=asked.route.source.custodian,
+        target=asked.route.exchange.address,
         data=data,
         subject=swap_id,
         request_id=asked.request_id,
     )
+    return _insert(session, asked, request, priced, ids=(swap_id, operation.id)), True
+
+
+def _insert(session: Session, asked: Asked, request: SwapRequest, priced: Price, *, ids: tuple[str, str]) -> Swap:
+    """The swap's row; `ids` are its own and the operation's. Raises ReferenceReusedError."""
+    route, (giver, receiver) = asked.route, (asked.parties.giver, asked.parties.receiver)
+    exchange = route.exchange
     statement = (
         insert(Swap)
         .values(
-            id=swap_id,
-            programme_id=source.id,
-            destination_programme_id=asked.route.destination.id,
+            id=ids[0],
+            programme_id=route.source.id,
+            destination_programme_id=route.destination.id,
             enrolment_id=giver.id,
-            destination_enrolment_id=asked.parties.receiver.id,
+            destination_enrolment_id=receiver.id,
             requester=asked.requester,
             reference=asked.body.reference,
             ref=request.ref,
-            swap_hash=swap_hash(exchange.chain_id, exchange.address, account, request.ref),
+            swap_hash=swap_hash(exchange.chain_id, exchange.address, giver.account, request.ref),
             lane_id=request.lane_id,
-            account=account,
+            account=giver.account,
             recipient=request.to,
             max_points_in=request.max_in,
             min_points_out=request.min_out,
@@ -169,7 +176,7 @@ def _write(session: Session, asked: Asked, request: SwapRequest, signature: byte
             expected_points_out=priced.points_out,
             deadline=to_time(request.deadline),
             quote_id=asked.body.quote_id,
-            operation_id=operation.id,
+            operation_id=ids[1],
             created_at=utc_now(),
         )
         .on_conflict_do_nothing()
@@ -178,7 +185,7 @@ def _write(session: Session, asked: Asked, request: SwapRequest, signature: byte
     swap = session.scalar(statement)
     if swap is None:
         raise ReferenceReusedError("The reference or the signed order came with another swap before; use new ones.")
-    return swap, True
+    return swap
 
 
 def _same(known: Swap, asked: Asked) -> Swap:

@@ -49,6 +49,12 @@ class Settings(BaseSettings):
     replace_after_blocks: int = Field(
         default=3, ge=1, description="A transaction not mined after this many blocks is sent again with a higher fee"
     )
+    submit_window: int = Field(
+        default=64,
+        ge=1,
+        le=4096,
+        description="Most transactions that one signer has in flight; nodes keep only so many of one sender",
+    )
     chain_poll_seconds: float = Field(
         default=0.5, gt=0, le=60, description="How often the index worker asks the chain for a new block"
     )

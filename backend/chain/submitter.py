@@ -293,7 +293,9 @@ def build_submitters(
     if manifest.clearing is not None:
         accounts |= {entry.treasurer for entry in manifest.programmes} | {manifest.clearing.keeper}
     config = SubmitterConfig(
-        fees=FeePolicy(cap=settings.max_fee_per_gas_gwei * 10**9), replace_after_blocks=settings.replace_after_blocks
+        fees=FeePolicy(cap=settings.max_fee_per_gas_gwei * 10**9),
+        replace_after_blocks=settings.replace_after_blocks,
+        window=settings.submit_window,
     )
     signers = [source.signer(bytes.fromhex(account[2:])) for account in sorted(accounts)]
     return [Submitter(sessions, client, signer, manifest.chain_id, config) for signer in signers]

@@ -6,13 +6,20 @@ import {
     AccessControlDefaultAdminRules
 } from "@openzeppelin/contracts/access/extensions/AccessControlDefaultAdminRules.sol";
 import {Pausable} from "@openzeppelin/contracts/utils/Pausable.sol";
+import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
 
 import {IPointsExchange} from "../interfaces/IPointsExchange.sol";
 import {IProgrammeRegistry} from "../interfaces/IProgrammeRegistry.sol";
 
 /// @title Whom the exchange deals with and who may act for a programme.
-/// @dev Authority over a programme is a role of the programme's own token: the exchange keeps no list of partners' keys.
-abstract contract ExchangeControl is AccessControlDefaultAdminRules, Pausable, IPointsExchange {
+/// @dev Authority over a programme is a role of the programme's own token: the exchange keeps no list of partners' keys. A token
+/// is called within a swap, so whatever changes lanes or swaps is nonReentrant: no terms end between a burn and its log.
+abstract contract ExchangeControl is
+    AccessControlDefaultAdminRules,
+    Pausable,
+    ReentrancyGuardTransient,
+    IPointsExchange
+{
     /// @inheritdoc IPointsExchange
     bytes32 public constant LANE_ROLE = keccak256("LANE_ROLE");
     /// @inheritdoc IPointsExchange
@@ -23,6 +30,8 @@ abstract contract ExchangeControl is AccessControlDefaultAdminRules, Pausable, I
 
     bytes32 internal constant CUSTODIAN_ROLE = keccak256("CUSTODIAN_ROLE");
     bytes32 internal constant ISSUER_ROLE = keccak256("ISSUER_ROLE");
+
+    bytes32 private constant MANAGED_ACCOUNT_TYPEHASH = keccak256("ManagedAccount(address token,bytes32 memberKey)");
 
     IProgrammeRegistry internal immutable _registry;
 
@@ -56,6 +65,12 @@ abstract contract ExchangeControl is AccessControlDefaultAdminRules, Pausable, I
     function _tokenOf(bytes32 programmeId) internal view returns (address token) {
         token = _registry.tokenOf(programmeId);
         if (token == address(0)) revert ProgrammeNotActive(programmeId);
+    }
+
+    /// @dev The managed account of a key, as IPointsToken.managedAccount has it. Not asked of the token: a false one would name
+    /// somebody else's account and use up its refs.
+    function _managedAccount(address token, bytes32 memberKey) internal pure returns (address) {
+        return address(uint160(uint256(keccak256(abi.encode(MANAGED_ACCOUNT_TYPEHASH, token, memberKey)))));
     }
 
     function _hasTokenRole(address token, bytes32 role, address account) internal view returns (bool) {

@@ -39,7 +39,10 @@ abstract contract ExchangeLanes is ExchangeControl {
     }
 
     /// @inheritdoc IPointsExchange
-    function propose(bytes32 source, bytes32 destination, bytes32 proposer, LaneTerms calldata terms) external {
+    function propose(bytes32 source, bytes32 destination, bytes32 proposer, LaneTerms calldata terms)
+        external
+        nonReentrant
+    {
         _authorizeParty(source, destination, proposer);
         _requireValid(terms, block.timestamp);
 
@@ -54,7 +57,7 @@ abstract contract ExchangeLanes is ExchangeControl {
     }
 
     /// @inheritdoc IPointsExchange
-    function withdrawProposal(bytes32 source, bytes32 destination, bytes32 proposer) external {
+    function withdrawProposal(bytes32 source, bytes32 destination, bytes32 proposer) external nonReentrant {
         _authorize(proposer, _tokenOf(proposer), LANE_ROLE);
         bytes32 laneId = laneIdOf(source, destination);
         if (_proposals[laneId][proposer] == 0) revert ProposalMismatch(laneId, 0);
@@ -64,7 +67,10 @@ abstract contract ExchangeLanes is ExchangeControl {
     }
 
     /// @inheritdoc IPointsExchange
-    function accept(bytes32 source, bytes32 destination, bytes32 acceptor, LaneTerms calldata terms) external {
+    function accept(bytes32 source, bytes32 destination, bytes32 acceptor, LaneTerms calldata terms)
+        external
+        nonReentrant
+    {
         _authorizeParty(source, destination, acceptor);
         bytes32 laneId = laneIdOf(source, destination);
         bytes32 termsHash = hashTerms(terms);
@@ -79,7 +85,7 @@ abstract contract ExchangeLanes is ExchangeControl {
     }
 
     /// @inheritdoc IPointsExchange
-    function stop(bytes32 source, bytes32 destination, bytes32 programmeId) external {
+    function stop(bytes32 source, bytes32 destination, bytes32 programmeId) external nonReentrant {
         bytes32 laneId = laneIdOf(source, destination);
         LaneRecord storage lane = _lanes[laneId];
         if (lane.source == 0) revert LaneNotOpen(laneId);

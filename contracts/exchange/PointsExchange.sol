@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.37;
 
-import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
-
 import {IPointsExchange, PendingSwap, Price, Quote, SwapRequest, SwapStatus} from "../interfaces/IPointsExchange.sol";
-import {IPointsToken, Lot} from "../interfaces/IPointsToken.sol";
+import {Lot} from "../interfaces/IPointsToken.sol";
 import {Calendar, ExpiryCarrying} from "../libraries/ExpiryCarrying.sol";
 import {ExchangeControl} from "./ExchangeControl.sol";
 import {ExchangeLanes, OpenLane} from "./ExchangeLanes.sol";
@@ -14,7 +12,7 @@ import {LaneRecord} from "./LaneRecords.sol";
 /// @title Exchange of points between programmes.
 /// @notice See IPointsExchange for what it promises and whom it trusts. Here is in whose name a swap happens, and how it
 /// ends.
-contract PointsExchange is ExchangeLegs, ReentrancyGuardTransient {
+contract PointsExchange is ExchangeLegs {
     // slither-disable-start timestamp // deadlines are block times; seconds of leeway for a validator do not matter
 
     /// @param registry_ The list of programmes.
@@ -65,7 +63,7 @@ contract PointsExchange is ExchangeLegs, ReentrancyGuardTransient {
     {
         bytes32 source = _knownLane(request.laneId).source;
         address token = _tokenOf(source);
-        address account = IPointsToken(token).managedAccount(memberKey);
+        address account = _managedAccount(token, memberKey);
         swapId = _freeSwapId(account, request.ref);
         _authorize(source, token, CUSTODIAN_ROLE);
         swapped = _swap(swapId, account, request, quote);

@@ -43,7 +43,8 @@ struct Standing {
 /// Trust assumptions
 /// - EXCHANGE_ROLE books debts. Grant it to exchange contracts only.
 /// - TREASURER_ROLE of a programme's token grants credit lines, withdraws, and pays from collateral in its name.
-/// - DEFAULT_ADMIN grants EXCHANGE_ROLE; it can touch neither money nor positions.
+/// - DEFAULT_ADMIN grants EXCHANGE_ROLE; it can touch neither money nor positions (but it can grant itself the role, in the
+///   open). An exchange that loses the role cannot end its pending swaps until it has it back.
 /// - The currency is an ordinary ERC-20: one that takes a fee from what comes in, or does not deliver, is refused when it
 /// happens.
 interface IClearingHouse {

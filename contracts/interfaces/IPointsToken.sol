@@ -136,7 +136,8 @@ interface IPointsToken {
     function totalSupplyAtEpoch(uint256 epoch) external view returns (uint256);
     /// @notice First storage slot of the lot words of `account`; word i is at slot + i. For storage proofs.
     function lotSlotOf(address account) external view returns (bytes32);
-    /// @notice Address of a member without a wallet. No private key exists for it.
+    /// @notice Address of a member without a wallet. No private key exists for it. The lowest 160 bits of
+    /// `keccak256(abi.encode(keccak256("ManagedAccount(address token,bytes32 memberKey)"), this, memberKey))`.
     function managedAccount(bytes32 memberKey) external view returns (address);
     /// @notice Address that keeps the points of the hold `ref` of `account`.
     function holdAccountOf(address account, bytes32 ref) external view returns (address);

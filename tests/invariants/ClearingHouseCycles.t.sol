@@ -49,6 +49,22 @@ contract ClearingHouseCycles is HouseExamples {
         _owes(B, A, 1);
     }
 
+    /// @notice A stranger who keeps paying a little first keeps nobody from paying, and brings nobody into default.
+    function test_payment_thatSomebodyForestalls_isMadeByADeposit() external {
+        _line(B, A, 100);
+        _owes(A, B, 100);
+        _close();
+        _pay(A, 1);
+        vm.expectRevert(abi.encodeWithSelector(IClearingHouse.Overpaid.selector, ids[A], 100, 99));
+        house.pay(ids[A], 100);
+        _fund(A, 99);
+        _late();
+        house.enforce(ids[A]);
+        _true(!house.standingOf(ids[A]).inDefault, "no default");
+        house.settleCycle();
+        _checkCollateral([uint256(0), 100, 0, 0, 0]);
+    }
+
     // Lines without limit, and a pair's field
 
     function test_aDebtThatDoesNotFit_isRefused_andAReservedOneIsPaid() external {

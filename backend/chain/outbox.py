@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from backend.chain.models import Operation, OutboxTransaction
 from backend.chain.notifications import OPERATIONS, OUTBOX, notify
+from backend.chain.preflight import WAITING_FOR_A_PERSON
 from backend.database import new_id, utc_now
 
 
@@ -49,3 +51,20 @@ def enqueue(
     notify(session, OUTBOX)
     notify(session, OPERATIONS)
     return operation
+
+
+def withdraw(session: Session, operation_id: str) -> bool:
+    """Ends an operation that waits for a person and whose transaction was never signed; False when it is not one.
+
+    The submitter signs only what is still queued once it holds the row, so nothing withdrawn is ever sent.
+    """
+    query = select(OutboxTransaction).where(OutboxTransaction.operation_id == operation_id)
+    row = session.scalar(query.with_for_update().execution_options(populate_existing=True))
+    operation = session.get_one(Operation, operation_id, with_for_update=True, populate_existing=True)
+    if row is None or row.state != "queued" or operation.error_code not in WAITING_FOR_A_PERSON:
+        return False
+    row.state = operation.state = "failed"
+    operation.updated_at = utc_now()
+    session.flush()
+    notify(session, OPERATIONS)
+    return True

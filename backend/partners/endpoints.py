@@ -197,9 +197,11 @@ def create_transfer(
     body: TransferCreate, response: Response, session: SessionDep, caller: CallerDep, context: ContextDep
 ) -> TransferRead:
     """Takes points out of the member's account in the brand's own system, and issues as many on chain."""
-    programme_id = get_programme(session, caller.programme(body.programme_id)).id
+    programme = get_programme(session, caller.programme(body.programme_id))
     vault = SecretVault(context.settings.secret_key)
-    transfer, member_id, is_new = transfer_service.create_transfer(session, vault, programme_id, body)
+    transfer, member_id, is_new = transfer_service.create_transfer(session, vault, programme.id, body)
+    if is_new:
+        transfer_service.check_room(context.chain, programme, body.points)
     response.status_code = 202 if is_new else 200
     response.headers["Location"] = f"/v1/transfers/{transfer.id}"
     return TransferRead.of(transfer, member_id)

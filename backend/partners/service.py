@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
+from backend.chain import outbox
 from backend.chain.notifications import notify
 from backend.database import utc_now
 from backend.partners.addresses import check_base_url
@@ -110,15 +111,13 @@ def ask_now(session: Session, job: Posting | PartnerTransfer) -> None:
 
 def give_up_posting(session: Session, posting: Posting, *, refund_unreversed: bool) -> None:
     """Has a posting undone at the partner and then refunded. Raises PostingStateError when it is too late for that."""
-    if posting.state == PostingState.WAITING:
-        posting.state = PostingState.REFUSED
-    elif posting.state in (PostingState.POSTING, PostingState.UNKNOWN, PostingState.REVERSING):
-        posting.state = PostingState.REVERSING
-    else:
+    asked = posting.state in (PostingState.POSTING, PostingState.UNKNOWN, PostingState.REVERSING)
+    if not asked and posting.state != PostingState.WAITING:
         raise PostingStateError(f"This is {posting.state}; it cannot be given up any more.", state=posting.state)
     if refund_unreversed:
         _check_window_over(session, posting)
         posting.refund_unreversed = True
+    posting.state = PostingState.REVERSING if asked else PostingState.REFUSED
     posting.updated_at = utc_now()
     ask_now(session, posting)
 
@@ -133,11 +132,20 @@ def _check_window_over(session: Session, posting: Posting) -> None:
         )
 
 
+def _will_not_be_issued(session: Session, transfer: PartnerTransfer) -> bool:
+    """Whether the chain was not asked to issue what was taken, or would not and is not asked any more from now on."""
+    if transfer.state != TransferState.TAKEN:
+        return False
+    if transfer.operation_id is not None and outbox.withdraw(session, transfer.operation_id):
+        transfer.operation_id = None
+    return transfer.operation_id is None
+
+
 def give_up_transfer(session: Session, transfer: PartnerTransfer) -> None:
     """Has a transfer undone at the partner. Raises PostingStateError once the chain has been asked to issue."""
     if transfer.state == TransferState.WAITING:
         transfer.state = TransferState.REFUSED
-    elif transfer.state in _MAY_BE_TAKEN or (transfer.state == TransferState.TAKEN and transfer.operation_id is None):
+    elif transfer.state in _MAY_BE_TAKEN or _will_not_be_issued(session, transfer):
         transfer.state = TransferState.REVERSING
     else:
         raise PostingStateError(f"This is {transfer.state}; it cannot be given up now.", state=transfer.state)

@@ -6,12 +6,17 @@ import hashlib
 from collections.abc import Sequence
 from datetime import datetime
 
+import structlog
 from sqlalchemy import Row, select, tuple_
 from sqlalchemy.orm import Session
 
+from backend.chain.client import ChainClient
+from backend.chain.errors import ChainUnavailableError, NodeError
 from backend.chain.notifications import notify
+from backend.chain.points_token import PointsToken
 from backend.database import make_id, utc_now
 from backend.errors import NotFoundError
+from backend.exchange.errors import SupplyCapReachedError
 from backend.members.models import Enrolment
 from backend.members.repository import find_enrolment, lock_enrolment
 from backend.partners.jobs import CHANNEL
@@ -21,6 +26,9 @@ from backend.partners.schemas import TransferCreate
 from backend.partners.secrets import SecretVault
 from backend.partners.service import get_system
 from backend.points.errors import ReferenceReusedError
+from backend.programmes.models import Programme
+
+log = structlog.get_logger(__name__)
 
 TransferRow = Row[PartnerTransfer, str]
 """A transfer and its member's id."""
@@ -70,6 +78,25 @@ def create_transfer(
     session.flush()
     notify(session, CHANNEL)
     return transfer, enrolment.member_id, True
+
+
+def check_room(chain: ChainClient, programme: Programme, points: int) -> None:
+    """Raises SupplyCapReachedError for points that the chain would not issue: they must not be taken first.
+
+    A chain that does not answer has its say later.
+    """
+    token = PointsToken(chain, programme.token)
+    try:
+        room = max(0, token.terms().supply_cap_points - token.total_supply())
+    except (ChainUnavailableError, NodeError) as error:
+        log.warning("transfer_not_tried_before", error=type(error).__name__)
+        return
+    if points > room:
+        raise SupplyCapReachedError(
+            f"{programme.name} may have {room} more points on chain, not {points}: transfer fewer, or have its supply"
+            " cap raised.",
+            available_points=room,
+        )
 
 
 def find_transfer(session: Session, wanted_id: str, *, lock: bool = False) -> tuple[PartnerTransfer, str]:

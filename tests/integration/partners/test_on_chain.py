@@ -15,7 +15,7 @@ from backend.chain.administering import Administrator
 from backend.chain.clearing_house import ClearingHouse, encode_deposit
 from backend.chain.exchange_types import SwapStatus
 from backend.chain.points_exchange import encode_refund_pending
-from backend.chain.points_token import PointsToken
+from backend.chain.points_token import PointsToken, encode_set_supply_cap
 from backend.chain.settlement_currency import encode_approve, encode_mint_test_dollars
 from backend.database import transaction
 from backend.exchange.identifiers import programme_key
@@ -24,6 +24,8 @@ from backend.partners.burns import burns_of
 from backend.partners.models import Posting
 from backend.partners.worker import PartnerWorker
 from tests.integration.api.exchange_world import ExchangeWorld
+from tests.integration.api.test_swap_refusals import administer
+from tests.integration.api.world import problem
 from tests.integration.partners.test_crashes import end_of, start_worker
 from tests.integration.partners.world import build_worker, connect
 from tests.support.partner_server import Behaviour, PartnerServer
@@ -264,3 +266,32 @@ class TestTransferIn:
         posting_world.carry_on()
         transfer = world.other_till.get(location).json()
         assert (transfer["state"], transfer["operation_id"]) == ("refused", None)
+
+    def test_more_than_the_chain_would_issue__is_refused_before_it_is_taken(self, posting_world: PostingWorld) -> None:
+        world = posting_world.world
+        world.enrol(world.other_till, "C-9")
+        administer(world, world.pharmacy.token, encode_set_supply_cap(70))
+        body = {"member_reference": "C-9", "reference": "t-1", "points": 80}
+        refused = problem(world.other_till.post("/v1/transfers", body), 409, "supply-cap-reached")
+        assert refused["available_points"] <= 70
+        posting_world.carry_on()
+        assert posting_world.server.book.entries == {}
+        assert world.other_till.get("/v1/transfers").json()["data"] == []
+
+    def test_waiting_for_a_higher_cap__can_be_given_back(self, posting_world: PostingWorld) -> None:
+        world = posting_world.world
+        world.enrol(world.other_till, "C-9")
+        body = {"member_reference": "C-9", "reference": "t-1", "points": 80}
+        location = world.other_till.post("/v1/transfers", body).headers["location"]
+        administer(world, world.pharmacy.token, encode_set_supply_cap(70))
+        posting_world.carry_on()
+        taken = world.other_till.get(location).json()
+        assert taken["state"] == "taken"
+        waiting = world.other_till.get(f"/v1/operations/{taken['operation_id']}").json()
+        assert (waiting["state"], waiting["error_code"]) == ("pending", "SupplyCapExceeded")
+        assert world.other_till.post(f"{location}/reversal").status_code == 202
+        administer(world, world.pharmacy.token, encode_set_supply_cap(10**6))
+        posting_world.carry_on()
+        assert world.other_till.get(location).json()["state"] == "refused"
+        assert sum(posting_world.server.book.entries[taken["id"]]) == 0
+        assert world.other_till.get(f"/v1/operations/{taken['operation_id']}").json()["state"] == "failed"

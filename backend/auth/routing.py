@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request, Response
@@ -141,6 +142,34 @@ ContextDep = Annotated[AppContext, Depends(_context)]
 """What the application holds."""
 RequestIdDep = Annotated[str, Depends(_request_id)]
 """The id that goes with the request to the chain."""
+
+
+@dataclass(frozen=True, slots=True)
+class Writing:
+    """What an endpoint works with that has something written on the chain."""
+
+    request: Request
+    response: Response
+    session: Session
+    caller: Caller
+    context: AppContext
+    request_id: str
+
+
+async def _writing(
+    *,
+    request: Request,
+    response: Response,
+    session: SessionDep,
+    caller: CallerDep,
+    context: ContextDep,
+    request_id: RequestIdDep,
+) -> Writing:
+    return Writing(request, response, session, caller, context, request_id)
+
+
+WritingDep = Annotated[Writing, Depends(_writing)]
+"""All that endpoints of writes share, in one."""
 
 
 async def admit(request: Request, policy: Policy) -> Caller:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import Request, Response
 from sqlalchemy.orm import Session
 
-from backend.auth.callers import Caller
 from backend.auth.policies import Policy, allow
-from backend.auth.routing import CallerDep, ContextDep, RequestIdDep, SessionDep, protected_router
+from backend.auth.routing import Writing, WritingDep, protected_router
 from backend.auth.scopes import Scope
 from backend.chain.models import Operation
 from backend.clearing.disputes import create_dispute, find_dispute, read_dispute
@@ -47,164 +45,104 @@ def _order_read(session: Session, order: Order) -> OrderRead:
     )
 
 
-def _answer(request: Request, response: Response, session: Session, order: Order) -> OrderRead:
-    answer_when_settled(request, order.operation.id, lambda fresh: _order_read(fresh, order), response)
-    return _order_read(session, order)
+def _answer(writing: Writing, order: Order) -> OrderRead:
+    answer_when_settled(writing.request, order.operation.id, lambda fresh: _order_read(fresh, order), writing.response)
+    return _order_read(writing.session, order)
 
 
-def _acting(session: Session, caller: Caller, asked: str | None) -> Programme:
+def _acting(writing: Writing, asked: str | None) -> Programme:
     """The programme in whose name is asked, locked: its orders are judged one after the other."""
-    programme = get_programme(session, caller.programme(asked))
-    session.refresh(programme, with_for_update=True)
+    programme = get_programme(writing.session, writing.caller.programme(asked))
+    writing.session.refresh(programme, with_for_update=True)
     return programme
+
+
+def _treasury(writing: Writing) -> Treasury:
+    reader = read_clearing(writing.session, writing.context.settings)
+    return Treasury(writing.session, writing.context.chain, reader, writing.request_id)
 
 
 @router.post("/joins", status_code=202, responses=_ACCEPTED)
 @allow(_POLICY)
-def create_join(
-    body: JoinCreate,
-    request: Request,
-    response: Response,
-    session: SessionDep,
-    caller: CallerDep,
-    context: ContextDep,
-    request_id: RequestIdDep,
-) -> OrderRead:
+def create_join(body: JoinCreate, writing: WritingDep) -> OrderRead:
     """Takes part in the clearing. Once, for ever."""
-    programme = _acting(session, caller, body.programme_id)
-    treasury = Treasury(session, context.chain, read_clearing(session, context.settings), request_id)
-    return _answer(request, response, session, treasury.join(programme))
+    programme = _acting(writing, body.programme_id)
+    return _answer(writing, _treasury(writing).join(programme))
 
 
 @router.post("/deposits", status_code=202, responses=_ACCEPTED)
 @allow(_POLICY)
-def create_deposit(
-    body: DepositCreate,
-    request: Request,
-    response: Response,
-    session: SessionDep,
-    caller: CallerDep,
-    context: ContextDep,
-    request_id: RequestIdDep,
-) -> OrderRead:
+def create_deposit(body: DepositCreate, writing: WritingDep) -> OrderRead:
     """Posts collateral with the money of the programme's treasurer."""
-    programme = _acting(session, caller, body.programme_id)
-    treasury = Treasury(session, context.chain, read_clearing(session, context.settings), request_id)
-    return _answer(request, response, session, treasury.deposit(programme, body.amount))
+    programme = _acting(writing, body.programme_id)
+    return _answer(writing, _treasury(writing).deposit(programme, body.amount))
 
 
 @router.post("/withdrawals", status_code=202, responses=_ACCEPTED)
 @allow(_POLICY)
-def create_withdrawal(
-    body: WithdrawalCreate,
-    request: Request,
-    response: Response,
-    session: SessionDep,
-    caller: CallerDep,
-    context: ContextDep,
-    request_id: RequestIdDep,
-) -> OrderRead:
+def create_withdrawal(body: WithdrawalCreate, writing: WritingDep) -> OrderRead:
     """Takes out collateral that covers nothing, to the account of the programme's treasurer."""
-    programme = _acting(session, caller, body.programme_id)
-    treasury = Treasury(session, context.chain, read_clearing(session, context.settings), request_id)
-    return _answer(request, response, session, treasury.withdraw(programme, body.amount))
+    programme = _acting(writing, body.programme_id)
+    return _answer(writing, _treasury(writing).withdraw(programme, body.amount))
 
 
 @router.post("/payments", status_code=202, responses=_ACCEPTED)
 @allow(_POLICY)
-def create_payment(
-    body: PaymentCreate,
-    request: Request,
-    response: Response,
-    session: SessionDep,
-    caller: CallerDep,
-    context: ContextDep,
-    request_id: RequestIdDep,
-) -> OrderRead:
+def create_payment(body: PaymentCreate, writing: WritingDep) -> OrderRead:
     """Pays what is due in the closed cycle, with money or from collateral."""
-    programme = _acting(session, caller, body.programme_id)
-    treasury = Treasury(session, context.chain, read_clearing(session, context.settings), request_id)
-    return _answer(request, response, session, treasury.pay(programme, body.amount, body.source))
+    programme = _acting(writing, body.programme_id)
+    return _answer(writing, _treasury(writing).pay(programme, body.amount, body.source))
 
 
 @router.put("/credit-lines/{partner_id}", status_code=202, responses=_ACCEPTED)
 @allow(_POLICY)
-def set_credit_line(
-    partner_id: str,
-    body: CreditLineSet,
-    request: Request,
-    response: Response,
-    session: SessionDep,
-    caller: CallerDep,
-    context: ContextDep,
-    request_id: RequestIdDep,
-) -> OrderRead:
+def set_credit_line(partner_id: str, body: CreditLineSet, writing: WritingDep) -> OrderRead:
     """Lets a partner owe up to `amount` without collateral. It is also the most that the partner's default can cost."""
-    programme = _acting(session, caller, body.programme_id)
-    partner = get_programme(session, partner_id)
-    treasury = Treasury(session, context.chain, read_clearing(session, context.settings), request_id)
-    return _answer(request, response, session, treasury.set_credit_line(programme, partner, body.amount))
+    programme = _acting(writing, body.programme_id)
+    partner = get_programme(writing.session, partner_id)
+    return _answer(writing, _treasury(writing).set_credit_line(programme, partner, body.amount))
 
 
 @router.post("/cycles/{cycle}/disputes", status_code=202, responses=_ACCEPTED)
 @allow(_POLICY)
-def create_cycle_dispute(
-    cycle: CycleNumber,
-    body: DisputeCreate,
-    request: Request,
-    response: Response,
-    session: SessionDep,
-    caller: CallerDep,
-    context: ContextDep,
-    request_id: RequestIdDep,
-) -> DisputeRead:
+def create_cycle_dispute(cycle: CycleNumber, body: DisputeCreate, writing: WritingDep) -> DisputeRead:
     """Disputes a closed cycle: keeps the note, and logs its keccak256 on chain. The same reference again answers it."""
-    programme = _acting(session, caller, body.programme_id)
-    reader = read_clearing(session, context.settings)
-    dispute, operation, is_new = create_dispute(session, reader, programme, cycle, body, request_id=request_id)
+    programme = _acting(writing, body.programme_id)
+    reader = read_clearing(writing.session, writing.context.settings)
+    dispute, operation, is_new = create_dispute(
+        writing.session, reader, programme, cycle, body, request_id=writing.request_id
+    )
     answer_when_settled(
-        request, operation.id, lambda fresh: read_dispute(reader, find_dispute(fresh, dispute.id)), response
+        writing.request,
+        operation.id,
+        lambda fresh: read_dispute(reader, find_dispute(fresh, dispute.id)),
+        writing.response,
     )
     if not is_new:
-        response.status_code = 200
-    return read_dispute(reader, find_dispute(session, dispute.id))
+        writing.response.status_code = 200
+    return read_dispute(reader, find_dispute(writing.session, dispute.id))
 
 
 @router.post("/enforcements", status_code=202, responses=_ACCEPTED)
 @allow(Policy())
-def create_enforcement(
-    body: EnforcementCreate,
-    request: Request,
-    response: Response,
-    session: SessionDep,
-    context: ContextDep,
-    request_id: RequestIdDep,
-) -> EnforcementRead:
+def create_enforcement(body: EnforcementCreate, writing: WritingDep) -> EnforcementRead:
     """After the payment deadline: has a debtor's collateral pay, or declares its default. The operator decides."""
-    debtor = get_programme(session, body.programme_id)
-    treasury = Treasury(session, context.chain, read_clearing(session, context.settings), request_id)
+    debtor = get_programme(writing.session, body.programme_id)
+    treasury = _treasury(writing)
     order, outcome = treasury.enforce(debtor)
 
     def render(fresh: Session) -> EnforcementRead:
         return EnforcementRead(**_order_read(fresh, order).model_dump(), outcome=outcome)
 
-    answer_when_settled(request, order.operation.id, render, response)
-    return render(session)
+    answer_when_settled(writing.request, order.operation.id, render, writing.response)
+    return render(writing.session)
 
 
 @router.post("/distributions", status_code=202, responses=_ACCEPTED)
 @allow(_POLICY)
-def create_distribution(
-    body: DistributionCreate,
-    request: Request,
-    response: Response,
-    session: SessionDep,
-    caller: CallerDep,
-    context: ContextDep,
-    request_id: RequestIdDep,
-) -> OrderRead:
+def create_distribution(body: DistributionCreate, writing: WritingDep) -> OrderRead:
     """Pays claims on a programme in default from its collateral. For that programme and those with claims on it."""
-    debtor = get_programme(session, body.programme_id)
-    asking = get_programme(session, caller.programme_id) if caller.programme_id is not None else None
-    treasury = Treasury(session, context.chain, read_clearing(session, context.settings), request_id)
-    return _answer(request, response, session, treasury.distribute(debtor, asking))
+    debtor = get_programme(writing.session, body.programme_id)
+    asking_id = writing.caller.programme_id
+    asking = get_programme(writing.session, asking_id) if asking_id is not None else None
+    return _answer(writing, _treasury(writing).distribute(debtor, asking))

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import Request, Response
 from pydantic import BaseModel
 from sqlalchemy.orm import Session
 
-from backend.auth.callers import Caller
 from backend.auth.policies import Policy, allow
-from backend.auth.routing import CallerDep, ContextDep, RequestIdDep, SessionDep, protected_router
+from backend.auth.routing import CallerDep, ContextDep, SessionDep, Writing, WritingDep, protected_router
 from backend.auth.scopes import Scope
 from backend.chain.models import Operation
-from backend.context import AppContext
 from backend.exchange import lane_service
 from backend.exchange.deployment import exchange_of
 from backend.exchange.errors import LaneNotFoundError
@@ -41,20 +38,16 @@ _WRITE = Policy(scope=Scope.LANES_WRITE)
 _ACCEPTED: dict[int | str, dict[str, Any]] = {202: {"description": "On its way; `Location` is the operation"}}
 
 
-def _acting(session: Session, caller: Caller, programme_id: str | None) -> Programme:
-    return get_programme(session, caller.programme(programme_id))
+def _acting(writing: Writing, programme_id: str | None) -> Programme:
+    return get_programme(writing.session, writing.caller.programme(programme_id))
 
 
-def _changed(
-    request: Request,
-    response: Response,
-    session: Session,
-    operation: Operation,
-    lane: str,
-    terms_hash: str | None,
-) -> LaneChange:
-    context: AppContext = request.app.state.context
-    exchange = exchange_of(context.settings)
+def _route(writing: Writing, lane_id: str) -> Route:
+    return visible_route(writing.session, exchange_of(writing.context.settings), writing.caller, lane_id)
+
+
+def _changed(writing: Writing, operation: Operation, lane: str, terms_hash: str | None) -> LaneChange:
+    exchange = exchange_of(writing.context.settings)
 
     def render(fresh: Session) -> LaneChange:
         try:
@@ -63,8 +56,8 @@ def _changed(
             read = None
         return LaneChange(operation_id=operation.id, terms_hash=terms_hash, lane=read)
 
-    answer_when_settled(request, operation.id, render, response)
-    return render(session)
+    answer_when_settled(writing.request, operation.id, render, writing.response)
+    return render(writing.session)
 
 
 @router.post(
@@ -74,25 +67,17 @@ def _changed(
     responses=_ACCEPTED | {200: {"model": LaneChange | DryRunLane, "description": "Settled, or a dry run"}},
 )
 @allow(_WRITE)
-def propose_lane(
-    body: LaneCreate,
-    request: Request,
-    response: Response,
-    session: SessionDep,
-    caller: CallerDep,
-    context: ContextDep,
-    request_id: RequestIdDep,
-) -> BaseModel:
+def propose_lane(body: LaneCreate, writing: WritingDep) -> BaseModel:
     """Offers terms to the other programme. `mode: dry_run` checks them and shows what swaps would come to."""
-    proposer = _acting(session, caller, body.programme_id)
-    route = lane_service.route_for(session, exchange_of(context.settings), body, proposer)
-    examined = lane_service.examine_proposal(session, route, body)
+    proposer = _acting(writing, body.programme_id)
+    route = lane_service.route_for(writing.session, exchange_of(writing.context.settings), body, proposer)
+    examined = lane_service.examine_proposal(writing.session, route, body)
     if body.mode == "dry_run":
-        request.state.nothing_written = True
-        response.status_code = 200
+        writing.request.state.nothing_written = True
+        writing.response.status_code = 200
         return examined
-    operation = lane_service.propose(session, route, body, proposer, request_id)
-    return _changed(request, response, session, operation, lane_text(route.lane.lane), examined.terms_hash)
+    operation = lane_service.propose(writing.session, route, body, proposer, writing.request_id)
+    return _changed(writing, operation, lane_text(route.lane.lane), examined.terms_hash)
 
 
 @router.get("")
@@ -141,54 +126,27 @@ def get_lane_history(
 
 @router.post("/{lane_id}/accept", status_code=202, responses=_ACCEPTED)
 @allow(_WRITE)
-def accept_lane(
-    lane_id: str,
-    body: LaneAccept,
-    request: Request,
-    response: Response,
-    session: SessionDep,
-    caller: CallerDep,
-    context: ContextDep,
-    request_id: RequestIdDep,
-) -> LaneChange:
+def accept_lane(lane_id: str, body: LaneAccept, writing: WritingDep) -> LaneChange:
     """Accepts the other programme's proposal: exactly the terms with this hash."""
-    route = visible_route(session, exchange_of(context.settings), caller, lane_id)
-    acceptor = _acting(session, caller, body.programme_id)
-    operation = lane_service.accept(session, route, acceptor, body.terms_hash, request_id)
-    return _changed(request, response, session, operation, lane_id, body.terms_hash)
+    route = _route(writing, lane_id)
+    acceptor = _acting(writing, body.programme_id)
+    operation = lane_service.accept(writing.session, route, acceptor, body.terms_hash, writing.request_id)
+    return _changed(writing, operation, lane_id, body.terms_hash)
 
 
 @router.post("/{lane_id}/withdraw", status_code=202, responses=_ACCEPTED)
 @allow(_WRITE)
-def withdraw_lane(
-    lane_id: str,
-    body: LaneAct,
-    request: Request,
-    response: Response,
-    session: SessionDep,
-    caller: CallerDep,
-    context: ContextDep,
-    request_id: RequestIdDep,
-) -> LaneChange:
+def withdraw_lane(lane_id: str, body: LaneAct, writing: WritingDep) -> LaneChange:
     """Takes the programme's own proposal back."""
-    route = visible_route(session, exchange_of(context.settings), caller, lane_id)
-    operation = lane_service.withdraw(session, route, _acting(session, caller, body.programme_id), request_id)
-    return _changed(request, response, session, operation, lane_id, None)
+    route = _route(writing, lane_id)
+    operation = lane_service.withdraw(writing.session, route, _acting(writing, body.programme_id), writing.request_id)
+    return _changed(writing, operation, lane_id, None)
 
 
 @router.post("/{lane_id}/stop", status_code=202, responses=_ACCEPTED)
 @allow(_WRITE)
-def stop_lane(
-    lane_id: str,
-    body: LaneAct,
-    request: Request,
-    response: Response,
-    session: SessionDep,
-    caller: CallerDep,
-    context: ContextDep,
-    request_id: RequestIdDep,
-) -> LaneChange:
+def stop_lane(lane_id: str, body: LaneAct, writing: WritingDep) -> LaneChange:
     """Stops the lane at once, for new swaps; those that the chain has burnt end as they must."""
-    route = visible_route(session, exchange_of(context.settings), caller, lane_id)
-    operation = lane_service.stop(session, route, _acting(session, caller, body.programme_id), request_id)
-    return _changed(request, response, session, operation, lane_id, None)
+    route = _route(writing, lane_id)
+    operation = lane_service.stop(writing.session, route, _acting(writing, body.programme_id), writing.request_id)
+    return _changed(writing, operation, lane_id, None)

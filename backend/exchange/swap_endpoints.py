@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from fastapi import Request, Response
 from pydantic import BaseModel
 from sqlalchemy.orm import Session
 
-from backend.auth.callers import Caller
 from backend.auth.policies import Policy, allow
-from backend.auth.routing import CallerDep, ContextDep, RequestIdDep, SessionDep, protected_router
+from backend.auth.routing import CallerDep, ContextDep, SessionDep, Writing, WritingDep, protected_router
 from backend.auth.scopes import Scope
-from backend.context import AppContext
 from backend.exchange import assessment, repository, swaps
 from backend.exchange.deployment import exchange_of
 from backend.exchange.identifiers import LaneText, parse_lane
@@ -30,16 +27,15 @@ _READ = Policy(scope=Scope.SWAPS_READ, member=True, auditor=True)
 _ACCEPTED: dict[int | str, dict[str, Any]] = {202: {"description": "On its way; `Location` is the operation"}}
 
 
-def _answer(request: Request, response: Response, session: Session, caller: Caller, swap_id: str) -> SwapRead:
-    context: AppContext = request.app.state.context
-    exchange = exchange_of(context.settings)
+def _answer(writing: Writing, swap_id: str) -> SwapRead:
+    exchange, caller = exchange_of(writing.context.settings), writing.caller
 
     def render(fresh: Session) -> SwapRead:
         return read_swaps(fresh, exchange, caller, [visible_swap(fresh, caller, swap_id)])[swap_id]
 
-    answer = render(session)
+    answer = render(writing.session)
     assert answer.operation_id is not None, "whoever swaps may see the operation"
-    answer_when_settled(request, answer.operation_id, render, response)
+    answer_when_settled(writing.request, answer.operation_id, render, writing.response)
     return answer
 
 
@@ -60,29 +56,22 @@ def create_swap_order(
     responses=_ACCEPTED | {200: {"model": SwapRead | DryRunSwap, "description": "Known, settled, or a dry run"}},
 )
 @allow(Policy(scope=Scope.SWAPS_WRITE, member=True))
-def create_swap(
-    body: SwapCreate,
-    request: Request,
-    response: Response,
-    session: SessionDep,
-    caller: CallerDep,
-    context: ContextDep,
-    request_id: RequestIdDep,
-) -> BaseModel:
+def create_swap(body: SwapCreate, writing: WritingDep) -> BaseModel:
     """Swaps a member's points on a lane, by the source programme or the member. The same reference swaps once."""
-    route = visible_route(session, exchange_of(context.settings), caller, body.lane_id)
+    session, caller, chain = writing.session, writing.caller, writing.context.chain
+    route = visible_route(session, exchange_of(writing.context.settings), caller, body.lane_id)
     parties = find_parties(session, caller, route, body, route.source)
-    asked = swaps.Asked(caller, route, parties, body, request_id)
+    asked = swaps.Asked(caller, route, parties, body, writing.request_id)
     if body.mode == "dry_run":
         facts = assessment.gather(session, route, parties, body)
         facts = assessment.with_bounds(facts, body.min_points_out, asked.deadline)
-        request.state.nothing_written = True
-        response.status_code = 200
-        return assessment.dry_run(context.chain, facts, parties.receiver)
-    swap, is_new = swaps.create_swap(session, context.chain, asked)
-    answer = _answer(request, response, session, caller, swap.id)
+        writing.request.state.nothing_written = True
+        writing.response.status_code = 200
+        return assessment.dry_run(chain, facts, parties.receiver)
+    swap, is_new = swaps.create_swap(session, chain, asked)
+    answer = _answer(writing, swap.id)
     if not is_new:
-        response.status_code = 200
+        writing.response.status_code = 200
     return answer
 
 

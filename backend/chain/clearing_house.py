@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import cast
 
-from eth_utils.address import to_checksum_address
 from eth_utils.crypto import keccak
 
 from backend.chain.abi_reading import read_struct, read_values
-from backend.chain.client import ChainClient
+from backend.chain.contract_reader import ContractReader
 from backend.chain.exchange_types import Standing
 from backend.chain.words import address_word, hash_word, number_word, selector
 
@@ -83,22 +82,11 @@ def encode_dispute(cycle: int, programme_id: bytes, note_hash: bytes) -> bytes:
     return _DISPUTE + number_word(cycle) + hash_word(programme_id) + hash_word(note_hash)
 
 
-class ClearingHouse:
+class ClearingHouse(ContractReader):
     """Reads the clearing house. `block` is a number or a tag.
 
     Errors of every reader: `NodeError` and `ChainUnavailableError`.
     """
-
-    def __init__(self, client: ChainClient, address: bytes) -> None:
-        self.client = client
-        self.address = address
-        self._text = to_checksum_address(address)
-
-    def _call(self, signature: str, *words: bytes, block: int | str) -> bytes:
-        return self.client.eth_call(self._text, selector(signature) + b"".join(words), block=block)
-
-    def _number(self, signature: str, *words: bytes, block: int | str) -> int:
-        return int.from_bytes(self._call(signature, *words, block=block), "big")
 
     # Cycles
 

@@ -8,7 +8,7 @@ from eth_utils.address import to_checksum_address
 from eth_utils.crypto import keccak
 
 from backend.chain.abi_reading import read_lots, read_struct
-from backend.chain.client import ChainClient
+from backend.chain.contract_reader import ContractReader
 from backend.chain.event_types import Lot
 from backend.chain.exchange_types import (
     NO_QUOTE,
@@ -203,22 +203,11 @@ def quote_typed_data(*, exchange: bytes, chain_id: int, quote: Quote) -> TypedDa
     )
 
 
-class PointsExchange:
+class PointsExchange(ContractReader):
     """Reads the exchange. `block` is a number or a tag.
 
     Errors of every reader: `NodeError` and `ChainUnavailableError`.
     """
-
-    def __init__(self, client: ChainClient, address: bytes) -> None:
-        self.client = client
-        self.address = address
-        self._text = to_checksum_address(address)
-
-    def _call(self, signature: str, *words: bytes, block: int | str) -> bytes:
-        return self.client.eth_call(self._text, selector(signature) + b"".join(words), block=block)
-
-    def _number(self, signature: str, *words: bytes, block: int | str) -> int:
-        return int.from_bytes(self._call(signature, *words, block=block), "big")
 
     def lane_of(self, lane: bytes, block: int | str = "latest") -> Lane:
         """The lane as it is now; all zero when nothing was ever agreed."""
@@ -257,7 +246,3 @@ class PointsExchange:
     def notice_period_seconds(self, block: int | str = "latest") -> int:
         """Least time between an agreement and the change of terms in force."""
         return self._number("noticePeriod()", block=block)
-
-    def is_paused(self, block: int | str = "latest") -> bool:
-        """Whether swaps are stopped."""
-        return bool(self._number("paused()", block=block))

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from eth_utils.address import to_checksum_address
 from eth_utils.crypto import keccak
 
-from backend.chain.client import ChainClient, Json
+from backend.chain.client import Json
+from backend.chain.contract_reader import ContractReader
 from backend.chain.event_types import Lot
 from backend.chain.typed_data import Domain, typed_data
 from backend.chain.words import address_word, bytes_tail, hash_word, lots_tail, number_word, numbers_of
@@ -245,22 +246,11 @@ def hold_order(
 # Readers
 
 
-class PointsToken:
+class PointsToken(ContractReader):
     """Reads one token. `block` is a number or a tag; addresses are 20 bytes.
 
     Errors of every reader: `NodeError` and `ChainUnavailableError`.
     """
-
-    def __init__(self, client: ChainClient, address: bytes) -> None:
-        self.client = client
-        self.address = address
-        self._text = to_checksum_address(address)
-
-    def _call(self, signature: str, *words: bytes, block: int | str) -> bytes:
-        return self.client.eth_call(self._text, selector(signature) + b"".join(words), block=block)
-
-    def _number(self, signature: str, *words: bytes, block: int | str) -> int:
-        return int.from_bytes(self._call(signature, *words, block=block), "big")
 
     def lots_of(self, account: bytes, block: int | str = "latest") -> list[Lot]:
         """Live lots, earliest first."""
@@ -290,10 +280,6 @@ class PointsToken:
             self._call("holdOf(address,bytes32)", address_word(account), hash_word(ref), block=block)
         )
         return Hold(points, deadline) if deadline else None
-
-    def is_ref_used(self, ref: bytes, block: int | str = "latest") -> bool:
-        """Whether an issue or clawback ref or a batch id has been used."""
-        return bool(self._number("isRefUsed(bytes32)", hash_word(ref), block=block))
 
     def current_epoch(self, block: int | str = "latest") -> int:
         """Epoch of the block."""

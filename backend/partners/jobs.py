@@ -4,7 +4,7 @@ recorded in another."""
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -12,6 +12,7 @@ import structlog
 from sqlalchemy import ColumnElement, exists, func, or_, select
 from sqlalchemy.orm import Session
 
+from backend.chain.crashpoints import crash_point
 from backend.chain.models import Operation
 from backend.database import utc_now
 from backend.errors import InterpointsError
@@ -136,6 +137,18 @@ def prepare(
         message_id=f"{job.id}_{job.attempts}",
         body=encode(message),
     )
+
+
+def take_further(
+    session: Session, steps: Sequence[tuple[Job, Callable[[], PreparedCall | None]]]
+) -> tuple[int, list[PreparedCall]]:
+    """Takes each job its step further; answers how many changed, and the calls to make for them."""
+    before = [(job.state, job.operation_id) for job, _ in steps]
+    calls = [prepared for _, advance in steps if (prepared := advance()) is not None]
+    changed = sum((job.state, job.operation_id) != old for old, (job, _) in zip(before, steps, strict=True))
+    session.flush()
+    crash_point("poster.before_intent")
+    return changed + len(calls), calls
 
 
 def record_call(session: Session, prepared: PreparedCall, result: CallResult, job: Job) -> bool:

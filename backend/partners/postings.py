@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 
 import structlog
 from sqlalchemy import select
@@ -14,7 +15,6 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session, sessionmaker
 
 from backend.chain import outbox
-from backend.chain.crashpoints import crash_point
 from backend.chain.points_exchange import encode_confirm_posted, encode_refund_pending
 from backend.database import make_id, transaction, utc_now
 from backend.exchange.models import Swap
@@ -33,6 +33,7 @@ from backend.partners.jobs import (
     pick_due,
     prepare,
     record_call,
+    take_further,
 )
 from backend.partners.machine import (
     ENDED_POSTINGS,
@@ -109,13 +110,7 @@ class PostingDesk:
         """
         with transaction(self._sessions) as session:
             cases = self._cases(session, pick_due(session, Posting, ENDED, self._config, busy))
-            before = [(case.posting.state, case.posting.operation_id) for case in cases]
-            calls = [prepared for case in cases if (prepared := self._advance(session, case)) is not None]
-            after = [(case.posting.state, case.posting.operation_id) for case in cases]
-            session.flush()
-            crash_point("poster.before_intent")
-        changed = sum(old != new for old, new in zip(before, after, strict=True))
-        return changed + len(calls), calls
+            return take_further(session, [(case.posting, partial(self._advance, session, case)) for case in cases])
 
     def record(self, prepared: PreparedCall, result: CallResult) -> None:
         """Keeps the answer and draws the conclusion, unless somebody else has gone on meanwhile."""

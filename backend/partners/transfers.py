@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 import structlog
 from sqlalchemy import select
 from sqlalchemy.orm import Session, sessionmaker
 
 from backend.chain import outbox
-from backend.chain.crashpoints import crash_point
 from backend.chain.models import TokenEvent
 from backend.chain.points_token import encode_issue
 from backend.database import transaction, utc_now
@@ -30,6 +30,7 @@ from backend.partners.jobs import (
     pick_due,
     prepare,
     record_call,
+    take_further,
 )
 from backend.partners.machine import ENDED_TRANSFERS, Call, TransferState, next_transfer_step, transfer_after
 from backend.partners.models import PartnerTransfer
@@ -68,13 +69,7 @@ class TransferDesk:
         """Takes due transfers one step further; answers how many changed, and the calls to make for them."""
         with transaction(self._sessions) as session:
             cases = self._cases(session, pick_due(session, PartnerTransfer, ENDED, self._config, busy))
-            before = [(case.transfer.state, case.transfer.operation_id) for case in cases]
-            calls = [prepared for case in cases if (prepared := self._advance(session, case)) is not None]
-            after = [(case.transfer.state, case.transfer.operation_id) for case in cases]
-            session.flush()
-            crash_point("poster.before_intent")
-        changed = sum(old != new for old, new in zip(before, after, strict=True))
-        return changed + len(calls), calls
+            return take_further(session, [(case.transfer, partial(self._advance, session, case)) for case in cases])
 
     def record(self, prepared: PreparedCall, result: CallResult) -> None:
         """Keeps the answer and draws the conclusion, unless somebody else has gone on meanwhile."""

@@ -86,16 +86,6 @@ class RpcTransaction(TypedDict, total=False):
     blockHash: str | None
 
 
-class CallParams(TypedDict, total=False):
-    """Arguments of eth_call and eth_estimateGas; numbers as 0x hex. `from` is spelt `from_` here."""
-
-    from_: str
-    to: str
-    data: str
-    gas: str
-    value: str
-
-
 @dataclass(frozen=True, slots=True)
 class Request:
     """One JSON-RPC request."""

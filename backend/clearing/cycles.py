@@ -63,7 +63,6 @@ class Cycle:
     closed_at: int | None = None
     payment_deadline: int | None = None
     settled_at: int | None = None
-    settled_total: int = 0
     debts: Mapping[Pair, DebtSum] = field(default_factory=dict)
     """(debtor, creditor) → what swaps left owing."""
     taken_out: dict[Pair, int] = field(default_factory=lambda: defaultdict(int))
@@ -206,8 +205,7 @@ class CycleRecorder:
             case logs.CollateralEnforced():
                 self.cycles[event.cycle].shares[event.programme_id].enforced += event.amount
             case logs.CycleSettled():
-                cycle = self.cycles[event.cycle]
-                cycle.settled_at, cycle.settled_total = timestamp_seconds, event.total
+                self.cycles[event.cycle].settled_at = timestamp_seconds
             case logs.CycleDisputed():
                 place = (event.block_number, event.transaction_hash, timestamp_seconds)
                 cycle = self.cycles[event.cycle]

@@ -13,7 +13,7 @@ from backend.chain import outbox
 from backend.chain.models import Block, Operation
 from backend.chain.points_token import encode_clawback
 from backend.database import new_id, utc_now
-from backend.errors import InvalidRequestError, NotFoundError
+from backend.errors import InvalidRequestError
 from backend.members.models import Enrolment
 from backend.money import Money
 from backend.points.accounts import current_epoch
@@ -181,14 +181,6 @@ def shortfall_of(returned: ReturnedEvent) -> int:
     """Points of a settled return that the member owes."""
     taken = returned.taken_points or 0
     return returned.points - returned.reversed_points - returned.forgiven_points - taken
-
-
-def find_return(session: Session, return_id: str) -> ReturnedEvent:
-    """A return. Raises NotFoundError."""
-    returned = session.get(ReturnedEvent, return_id)
-    if returned is None:
-        raise NotFoundError(f"There is no return {return_id}.")
-    return returned
 
 
 def list_returns(session: Session, number: int, after: str | None, limit: int) -> Sequence[ReturnedEvent]:

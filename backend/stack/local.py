@@ -7,7 +7,6 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 
 import httpx
 from sqlalchemy import select
@@ -233,8 +232,3 @@ def _answers(url: str) -> bool:
         return httpx.get(url, timeout=5).status_code == 200
     except httpx.HTTPError:
         return False
-
-
-def default_state(name: str = "stack") -> StateFolder:
-    """The folder of a local stack below the present folder."""
-    return StateFolder(Path(".interpoints") / name)

@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy import Engine, text
 
-from backend.audit.report import ProgrammeFigures, Report
+from backend.audit.report import Report
 
 _FIGURES = """
 SELECT p.slug,
@@ -59,12 +59,6 @@ def show_summary(console: Console, engine: Engine, report: Report) -> None:
     for name, values in rows.items():
         table.add_row(name, *(f"{value:,}" for value in values))
     console.print(table)
-
-
-def balances_add_up(figures: ProgrammeFigures) -> bool:
-    """Whether what came in less what went out is what is live."""
-    came_in = figures.issued + figures.refunded
-    return came_in - figures.redeemed - figures.clawed_back - figures.expired == figures.live
 
 
 def interesting_members(engine: Engine, wanted: int) -> list[tuple[str, str]]:

@@ -56,7 +56,9 @@ class Caller:
         """The programme that a request concerns: the key's own, or the one that the operator names."""
         if self.programme_id is not None:
             if asked not in (None, self.programme_id):
-                raise NotFoundError(f"There is no programme {asked} that this key may see.")
+                raise NotFoundError(
+                    f"There is no programme {asked} that this key may see. Leave it out: then it is the key's own."
+                )
             return self.programme_id
         if asked is None:
             raise InvalidRequestError("Say which programme this concerns: `programme_id` is required here.")

@@ -54,9 +54,11 @@ class SignedQuoteCreate(MemberNamed):
 
     mode: Literal["signed"]
     lane_id: LaneText
-    bonus_bps: int = Field(ge=1, le=10_000, description="Extra points out, in 0.01 % of the points out")
+    bonus_bps: int = Field(strict=True, ge=1, le=10_000, description="Extra points out, in 0.01 % of the points out")
     max_points_in: PositivePoints = Field(description="Most points in that it is good for")
-    valid_seconds: int = Field(default=86_400, ge=60, le=31_536_000, description="How long it is good (chain time)")
+    valid_seconds: int = Field(
+        default=86_400, strict=True, ge=60, le=31_536_000, description="How long it is good (chain time)"
+    )
 
 
 def _mode(body: object) -> object:

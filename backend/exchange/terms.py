@@ -32,10 +32,14 @@ class Terms(Body):
     """What two programmes agree to for one direction. docs/exchange.md says how each number is used."""
 
     rate: Rate
-    fee_bps: int = Field(default=0, ge=0, lt=BPS, description="Part of the points out that is not given, in 0.01 %")
-    max_bonus_bps: int = Field(default=0, ge=0, le=BPS, description="Largest transfer bonus of a quote, in 0.01 %")
-    minimum_points_in: int = Field(default=1, gt=0, lt=1 << 48, description="Fewest points of one swap")
-    daily_cap_points_out: int = Field(ge=0, le=MOST_CAP, description="Most points out in any 24 hours")
+    fee_bps: int = Field(
+        default=0, strict=True, ge=0, lt=BPS, description="Part of the points out that is not given, in 0.01 %"
+    )
+    max_bonus_bps: int = Field(
+        default=0, strict=True, ge=0, le=BPS, description="Largest transfer bonus of a quote, in 0.01 %"
+    )
+    minimum_points_in: int = Field(default=1, strict=True, gt=0, lt=1 << 48, description="Fewest points of one swap")
+    daily_cap_points_out: int = Field(strict=True, ge=0, le=MOST_CAP, description="Most points out in any 24 hours")
     valid_until: AwareDatetime = Field(description="Last second of the terms (chain time)")
     settlement_price: SettlementMoney = Field(
         description="What the source owes the destination for 1,000,000 points out"

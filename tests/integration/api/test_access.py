@@ -305,6 +305,10 @@ class TestKeys:
             assert len(row.secret_hash) == 32
             assert authenticate_key(session, first.json()["secret"]).scopes == {Scope.EVENTS_WRITE}
 
+    def test_own_programme_by_another_name_than_its_id__is_said_to_be_needless(self, world: World) -> None:
+        refused = problem(world.till.post("/v1/keys", {"name": "x", "programme_id": "market"}), 404, "not-found")
+        assert "Leave it out" in refused["detail"]
+
     def test_key__cannot_give_away_what_it_lacks(self, world: World) -> None:
         small = world.key(world.market, {Scope.KEYS_WRITE})
         problem(small.post("/v1/keys", {"name": "x", "scopes": ["events:write"]}), 403, "forbidden")

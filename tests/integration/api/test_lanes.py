@@ -52,7 +52,8 @@ class TestPropose:
         problem(propose(valid_until="2017-01-01T00:00:00Z"), 422, "lane-terms")
         problem(propose(settlement_price={"amount": "5000.00", "currency": "EUR"}), 422, "invalid-request")
         problem(propose(settlement_price={"amount": "1.0000001", "currency": "USD"}), 422, "invalid-request")
-        for changes in ({"fee_bps": 10_000}, {"rate": {"points_out": 0, "points_in": 1}}, {"expiry": "never"}):
+        loose: list[dict[str, Any]] = [{"fee_bps": True}, {"daily_cap_points_out": "5"}]
+        for changes in (*loose, {"fee_bps": 10_000}, {"rate": {"points_out": 0, "points_in": 1}}, {"expiry": "never"}):
             problem(propose(**changes), 422, "invalid-request")
         both = {"source": "market", "destination": "market", "terms": TERMS}
         problem(world.till.post("/v1/lanes", both), 422, "invalid-request")

@@ -117,7 +117,9 @@ class WalletProof(Body):
     """A signed challenge."""
 
     message: str = Field(max_length=4096, description="The challenge's message, unchanged")
-    signature: str = Field(pattern=r"^0x[0-9a-fA-F]*$", max_length=8194, description="By personal_sign, or ERC-1271's")
+    signature: str = Field(
+        pattern=r"^0x([0-9a-fA-F]{2})*$", max_length=8194, description="By personal_sign, or ERC-1271's"
+    )
 
 
 class WalletLink(BaseModel):

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
 from eth_account.messages import encode_defunct
+from eth_keys.exceptions import BadSignature
 from eth_utils.crypto import keccak
 from pydantic import ValidationError
 from siwe import InvalidSignature, SiweMessage, VerificationError
@@ -110,7 +111,7 @@ def check_proof(session: Session, chain: ChainClient, site: Site, message: str, 
         raise SignInError("The message was given for another wallet or chain.")
     try:
         parsed.verify(signature, domain=site.domain, nonce=challenge.nonce, timestamp=utc_now())
-    except InvalidSignature as error:
+    except (InvalidSignature, BadSignature) as error:  # The latter: as long as a key's, but no key signs so.
         if not _contract_agrees(chain, challenge.address, message, signature):
             raise SignInError("The signature is not this wallet's.") from error
     except VerificationError as error:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from scripts.demo.api import DemoApi, Json
 from scripts.demo.programmes import FUEL, PHARMACY, SUPERMARKET, DemoProgramme
 
-MOST_SWAPS = 300
+MOST_SWAPS = 150
 """Swaps of a run at most: enough to see netting, short enough to wait for."""
 LEAST_POINTS = 40
 """Who has fewer to give keeps them."""
@@ -20,7 +20,7 @@ BONUS_EVERY = 4
 BONUS_BPS = 2_000
 FEE_BPS = 500
 DAILY_CAP_POINTS = 1_000_000
-WAVE_SWAPS = 100
+WAVE_SWAPS = 50
 """After so many swaps the chain catches up, so that the pages show them one after the other."""
 
 VALUE_OF_A_MILLION = {SUPERMARKET.slug: 1_000, PHARMACY.slug: 1_000, FUEL.slug: 2_000}

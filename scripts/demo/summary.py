@@ -51,6 +51,8 @@ def show_summary(console: Console, engine: Engine, report: Report) -> None:
         "refunded": [figures.refunded for figures, _ in columns],
         "clawed back": [figures.clawed_back for figures, _ in columns],
         "expired": [figures.expired for figures, _ in columns],
+        "swapped out": [figures.exchanged_out for figures, _ in columns],
+        "swapped in": [figures.exchanged_in for figures, _ in columns],
         "live": [figures.live for figures, _ in columns],
         "pending": [int(row.pending) for _, row in columns],
         "transactions": [row.transactions for _, row in columns],

@@ -51,8 +51,8 @@ step_docs() { "$python" -m pytest tests/docs; }
 step_gas() { "$python" -m pytest tests/gas; }
 step_invariants() { scripts/forge test; }
 step_contracts() { scripts/test_contracts.sh; }
-# Two at a time, a file in one piece: these tests wait for chains and databases more than they compute.
-step_integration() { "$python" -m pytest tests/integration -n 2 --dist loadfile; }
+# Two at a time: these tests wait for chains and databases more than they compute.
+step_integration() { "$python" -m pytest tests/integration -n 2 --dist worksteal; }
 step_e2e() { need_chromium; "$python" -m pytest tests/e2e; }
 
 echo "=== setup"

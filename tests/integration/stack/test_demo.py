@@ -41,8 +41,12 @@ def test_demo__audits_serves_and_can_be_run_again(folder: Path) -> None:
         supermarket = programmes["supermarket"]
         assert all(supermarket[figure] > 0 for figure in ("issued", "redeemed", "refunded", "clawed_back", "live"))
         for each in programmes.values():
-            went_out = each["redeemed"] + each["clawed_back"] + each["expired"]
-            assert each["issued"] + each["refunded"] - went_out == each["live"]
+            came_in = each["issued"] + each["refunded"] + each["exchanged_in"]
+            went_out = each["redeemed"] + each["clawed_back"] + each["expired"] + each["exchanged_out"]
+            assert came_in - went_out == each["live"]
+        assert supermarket["exchanged_in"] > 0
+        assert supermarket["exchanged_out"] > 0
+        assert "creditors withdrew" in said
         link = re.search(r"http://127\.0\.0\.1:\d+/m/\S+", said)
         assert link is not None
         page = httpx.get(link.group(), follow_redirects=True, timeout=30)

@@ -19,6 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 import tests.bench
+from backend.logging import configure_logging
 from tests.bench.table import Row
 
 REPORT = Path("reports/bench.json")
@@ -54,6 +55,7 @@ def show(console: Console, rows: dict[str, list[Row]]) -> None:
 def main() -> int:
     """Run and report; exit status 1 when a benchmark could not run."""
     console = Console(width=200)
+    configure_logging("WARNING")
     names = sys.argv[1:] or benchmarks()
     rows: dict[str, list[Row]] = {}
     failed: list[str] = []

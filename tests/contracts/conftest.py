@@ -1,6 +1,7 @@
 """Actors, tokens and time for the contracts' tests. Run by scripts/test_contracts.sh."""
 
 import gc
+import os
 import socket
 from hashlib import sha256
 from itertools import count
@@ -10,11 +11,16 @@ import pytest
 from brownie import history, web3
 from brownie._config import CONFIG
 from brownie.test.managers import base as brownie_manager
+from hypothesis import settings
 
 from tests.contracts.support.clock import EPOCH_SECONDS, START_SECONDS, Clock
 from tests.contracts.support.points import ref
 from tests.contracts.support.signing import Domain, member_wallet
 from tests.contracts.support.world import Containers, deploy_world
+
+# The same examples each time, so that a change fails or passes for its own sake; LARGE=1 draws others.
+settings.register_profile("interpoints", derandomize=os.environ.get("LARGE") != "1", database=None)
+settings.load_profile("interpoints")
 
 BLOCK_GAS_LIMIT = 60_000_000
 ACCOUNTS = 25

@@ -14,7 +14,12 @@ def answers(contract: object, questions: list[Question]) -> list[object]:
 
 
 def answers_of_all(asked: list[tuple[object, *Question]]) -> list[object]:
-    """The same with a contract before each question, for several contracts at once."""
+    """The same with a contract before each question, for several contracts at once.
+
+    No questions, no answers: an empty batch is a faulty request to a node, and it answers with an error.
+    """
+    if not asked:
+        return []
     functions = [getattr(contract, name) for contract, name, *_ in asked]
     requests = [
         ("eth_call", [{"to": contract.address, "data": function.encode_input(*arguments)}, "latest"])

@@ -1,7 +1,7 @@
 """Reads ABI-encoded logs and answers into the structs of `backend.chain.exchange_types`, strictly.
 
-Types are spelt as in Solidity, structs by their class's name; an array holds only types of a fixed size. Bytes beyond
-the last value, numbers too large for their type and padding that is not zero are errors: `ValueError`.
+Types are spelt as in Solidity, structs and enumerations by their class's name. Bytes beyond the last value, numbers too
+large for their type or enumeration and padding that is not zero are errors: `ValueError`.
 """
 
 from __future__ import annotations
@@ -12,11 +12,12 @@ from functools import cache
 from typing import Final, TypeVar, cast
 
 from backend.chain.event_types import Lot
-from backend.chain.exchange_types import STRUCTS
+from backend.chain.exchange_types import ENUMS, STRUCTS
 
 _Struct = TypeVar("_Struct")
 _WORD: Final = 32
 _BY_NAME: Final = {struct.__name__: struct for struct in STRUCTS}
+_ENUMS: Final = {enum.__name__: enum for enum in ENUMS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,8 @@ def canonical_type(kind: str) -> str:
     """The type as selectors spell it, structs written out."""
     if kind.endswith("[]"):
         return canonical_type(kind[:-2]) + "[]"
+    if kind in _ENUMS:
+        return "uint8"
     struct = _BY_NAME.get(kind)
     if struct is None:
         return kind
@@ -122,7 +125,12 @@ def _array(item: _Kind) -> _Kind:
         start, end = at + _WORD, at + _WORD + count * item.head_bytes
         if end > len(data):
             raise ValueError(f"{count} items announced in {max(len(data) - start, 0)} bytes")
-        return tuple(item.read(data, place)[0] for place in range(start, end, item.head_bytes)), end
+        values: list[object] = []
+        for head in range(start, end, item.head_bytes):
+            value, stop = item.read(data, start + _number(data, head) if item.is_dynamic else head)
+            values.append(value)
+            end = max(end, stop)
+        return tuple(values), end
 
     return _Kind(_WORD, is_dynamic=True, read=read)
 
@@ -148,6 +156,8 @@ def _word_reader(kind: str) -> Callable[[bytes, int], tuple[object, int]]:
 def _converter(kind: str) -> Callable[[bytes], object]:
     if kind == "bytes32":
         return bytes
+    if kind in _ENUMS:
+        return lambda word: _ENUMS[kind](int.from_bytes(word, "big"))
     if kind == "int256":
         return lambda word: int.from_bytes(word, "big", signed=True)
     bits = {"address": 160, "bool": 1}.get(kind) or int(kind.removeprefix("uint"))

@@ -1,4 +1,4 @@
-"""Raw JSON-RPC logs of points tokens, programme registry, exchange and clearing house, decoded.
+"""Raw JSON-RPC logs of tokens, registry, exchanges, clearing house and gateway, decoded.
 
 One table, keyed by topic 0, holds a decoder per event; `Transfer` and `LotTransferred`, nearly all of the traffic, have
 decoders written out. Needs neither web3 nor a database, so that the indexer and the audit share it.
@@ -40,6 +40,7 @@ from backend.chain.event_types import (
     WalletLinked,
 )
 from backend.chain.exchange_events import EXCHANGE_PARAMETERS
+from backend.chain.gateway_events import GATEWAY_PARAMETERS
 
 _DATA_OF_ONE_WORD = 2 + 64
 """Characters of a 32-byte word as 0x hex."""
@@ -96,6 +97,7 @@ _PARAMETERS: Final[dict[type[ChainEvent], str]] = {
     ProgrammeResumed: "bytes32*",
     **EXCHANGE_PARAMETERS,
     **CLEARING_PARAMETERS,
+    **GATEWAY_PARAMETERS,
 }
 """Solidity types of each event's parameters in order; `*` marks the indexed ones. The class has the event's name."""
 

@@ -1,4 +1,7 @@
-"""What the exchange logs, as frozen dataclasses. A programme is its id in the registry: the slug in 32 bytes."""
+"""What the exchanges, on one chain and across chains, log, as frozen dataclasses.
+
+A programme is its id in the registry: the slug in 32 bytes.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from backend.chain.event_types import ChainEvent, Lot
-from backend.chain.exchange_types import LaneTerms, PendingSwap, Price
+from backend.chain.exchange_types import CrosschainSwap, LaneTerms, PendingSwap, Price, RefusalReason
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +102,42 @@ class SwapRefunded(ChainEvent):
     expired_amount: int
 
 
+@dataclass(frozen=True, slots=True)
+class SwapSent(ChainEvent):
+    """The burnt swap is on its way to the chain where its destination lives."""
+
+    swap_id: bytes
+    lane_id: bytes
+    message_id: bytes
+    swap: CrosschainSwap
+
+
+@dataclass(frozen=True, slots=True)
+class SwapRefused(ChainEvent):
+    """A swap of another chain is not minted; `message_id` is the message that has its burn undone."""
+
+    swap_id: bytes
+    lane_id: bytes
+    message_id: bytes
+    reason: RefusalReason
+
+
+@dataclass(frozen=True, slots=True)
+class HomeDeclared(ChainEvent):
+    """The programme's points live on another chain."""
+
+    programme_id: bytes
+    chain_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class LinkRegistered(ChainEvent):
+    """The exchange talks to `counterpart` (ERC-7930) through `gateway`."""
+
+    gateway: bytes
+    counterpart: bytes
+
+
 EXCHANGE_PARAMETERS: Final[dict[type[ChainEvent], str]] = {
     LaneProposed: "bytes32* bytes32* bytes32* bytes32 LaneTerms",
     ProposalWithdrawn: "bytes32* bytes32",
@@ -109,5 +148,9 @@ EXCHANGE_PARAMETERS: Final[dict[type[ChainEvent], str]] = {
     SwapPending: "bytes32* bytes32* PendingSwap",
     SwapPosted: "bytes32* bytes32*",
     SwapRefunded: "bytes32* bytes32* address* Lot[] uint256",
+    SwapSent: "bytes32* bytes32* bytes32* CrosschainSwap",
+    SwapRefused: "bytes32* bytes32* bytes32* RefusalReason",
+    HomeDeclared: "bytes32* uint256",
+    LinkRegistered: "address bytes",
 }
-"""Parameters of the exchange's events, written as in `backend.chain.events`."""
+"""Parameters of the exchanges' events, written as in `backend.chain.events`."""

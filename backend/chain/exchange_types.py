@@ -99,6 +99,43 @@ class PendingSwap:
     lots: tuple[Lot, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class CrosschainSwap:
+    """A burn whose mint is on another chain: what the source's exchange tells its counterpart.
+
+    `number` counts the lane's swaps at the source, from 1 and without gaps; `epoch_length` (seconds) and `validity`
+    (epochs) are the source's calendar, in which `lots`, earliest first, are to be read.
+    """
+
+    swap_id: bytes
+    lane_id: bytes
+    number: int
+    account: bytes
+    to: bytes
+    points_in: int
+    points_out: int
+    bonus_bps: int
+    deadline: int
+    epoch_length: int
+    validity: int
+    lots: tuple[Lot, ...]
+
+
+class MessageKind(IntEnum):
+    """What an exchange asks of its counterpart: to mint, or to give back what it burnt."""
+
+    MINT = 0
+    REFUND = 1
+
+
+class RefusalReason(IntEnum):
+    """Why a destination does not mint."""
+
+    DEADLINE_PAST = 0
+    LANE_NOT_OPEN = 1
+    PRICE_DIFFERS = 2
+
+
 class SwapStatus(IntEnum):
     """What became of a swap."""
 
@@ -130,7 +167,11 @@ STRUCTS: Final[dict[type, str]] = {
     Quote: "(bytes32,bytes32,uint32,address,uint48,uint16,uint48,address,bytes)",
     Price: "(uint256,uint256,uint256,uint256)",
     PendingSwap: "(bytes32,address,address,uint256,uint256,uint256,Lot[])",
+    CrosschainSwap: "(bytes32,bytes32,uint256,address,address,uint256,uint256,uint256,uint256,uint256,uint256,Lot[])",
     Standing: "(int256,int256,uint256,uint256,uint256,uint256,uint256,uint256,bool)",
     Lot: "(uint256,uint256)",
 }
 """Solidity types of the fields, in order; other structs by their names."""
+
+ENUMS: Final[tuple[type[IntEnum], ...]] = (MessageKind, RefusalReason, SwapStatus)
+"""Enumerations of the contracts: uint8 to the ABI."""

@@ -1,4 +1,4 @@
-"""PointsExchange: calldata, ids, EIP-712 orders and quotes, readers."""
+"""PointsExchange: calldata, ids, EIP-712 orders and quotes, readers. What is said of *an* exchange holds for both."""
 
 from __future__ import annotations
 
@@ -53,8 +53,13 @@ _REFUND_PENDING = selector(f"refundPending(bytes32,{_PENDING})")
 
 def lane_id(chain_id: int, source: bytes, destination: bytes) -> bytes:
     """Id of the lane between two programmes (ids of the registry) of one chain."""
-    chain = number_word(chain_id)
-    return keccak(chain + hash_word(source) + chain + hash_word(destination))
+    return crosschain_lane_id(chain_id, source, chain_id, destination)
+
+
+def crosschain_lane_id(source_chain: int, source: bytes, destination_chain: int, destination: bytes) -> bytes:
+    """Id of the lane between two programmes, each with the chain where it is at home."""
+    ends = number_word(source_chain) + hash_word(source), number_word(destination_chain) + hash_word(destination)
+    return keccak(b"".join(ends))
 
 
 def swap_hash(chain_id: int, exchange: bytes, account: bytes, ref: bytes) -> bytes:
@@ -203,8 +208,8 @@ def quote_typed_data(*, exchange: bytes, chain_id: int, quote: Quote) -> TypedDa
     )
 
 
-class PointsExchange(ContractReader):
-    """Reads the exchange. `block` is a number or a tag.
+class Exchange(ContractReader):
+    """Reads what the exchanges, on one chain and across chains, have in common. `block` is a number or a tag.
 
     Errors of every reader: `NodeError` and `ChainUnavailableError`.
     """
@@ -227,13 +232,6 @@ class PointsExchange(ContractReader):
         words = (hash_word(lane), number_word(max_in), number_word(bonus_bps))
         return read_struct(Price, self._call("price(bytes32,uint256,uint256)", *words, block=block))
 
-    def carried_lots(
-        self, lane: bytes, lots: Sequence[Lot], points_out: int, block: int | str = "latest"
-    ) -> tuple[Lot, ...]:
-        """The lots that burnt `lots` become. Errors: also `ExecutionRevertedError`, as the contract refuses."""
-        words = (hash_word(lane), number_word(96), number_word(points_out), lots_tail(lots))
-        return read_lots(self._call("carriedLots(bytes32,(uint256,uint256)[],uint256)", *words, block=block))
-
     def status_of(self, swap_id: bytes, block: int | str = "latest") -> SwapStatus:
         """What became of a swap."""
         return SwapStatus(self._number("statusOf(bytes32)", hash_word(swap_id), block=block))
@@ -246,3 +244,14 @@ class PointsExchange(ContractReader):
     def notice_period_seconds(self, block: int | str = "latest") -> int:
         """Least time between an agreement and the change of terms in force."""
         return self._number("noticePeriod()", block=block)
+
+
+class PointsExchange(Exchange):
+    """Reads the exchange of one chain. `block` is a number or a tag."""
+
+    def carried_lots(
+        self, lane: bytes, lots: Sequence[Lot], points_out: int, block: int | str = "latest"
+    ) -> tuple[Lot, ...]:
+        """The lots that burnt `lots` become. Errors: also `ExecutionRevertedError`, as the contract refuses."""
+        words = (hash_word(lane), number_word(96), number_word(points_out), lots_tail(lots))
+        return read_lots(self._call("carriedLots(bytes32,(uint256,uint256)[],uint256)", *words, block=block))

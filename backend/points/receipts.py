@@ -13,6 +13,8 @@ from dataclasses import dataclass
 
 from eth_utils.crypto import keccak
 
+from backend.chain.merkle import MerkleTree, root_of_proof
+
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
@@ -42,36 +44,21 @@ class ReceiptTree:
             raise ValueError("a tree needs at least one receipt")
         hashes = [leaf_hash(receipt) for receipt in receipts]
         order = sorted(range(len(hashes)), key=lambda index: hashes[index])
-        size = 2 * len(hashes) - 1
-        self._nodes = [b""] * size
-        self._place = [0] * len(hashes)
+        self._tree = MerkleTree([hashes[index] for index in order])
+        self._ranks = [0] * len(hashes)
         for rank, index in enumerate(order):
-            self._place[index] = size - 1 - rank
-            self._nodes[size - 1 - rank] = hashes[index]
-        for node in range(size - 1 - len(hashes), -1, -1):
-            self._nodes[node] = _pair(self._nodes[2 * node + 1], self._nodes[2 * node + 2])
+            self._ranks[index] = rank
 
     @property
     def root(self) -> bytes:
         """The batch id."""
-        return self._nodes[0]
+        return self._tree.root
 
     def proof(self, index: int) -> list[bytes]:
         """Siblings from the leaf of the receipt at `index` up to the root."""
-        node, siblings = self._place[index], []
-        while node > 0:
-            siblings.append(self._nodes[node + 1 if node % 2 else node - 1])
-            node = (node - 1) // 2
-        return siblings
+        return self._tree.proof(self._ranks[index])
 
 
 def verify(receipt: Receipt, proof: Sequence[bytes], root: bytes) -> bool:
     """Whether the proof leads from the receipt to the root, as OpenZeppelin's MerkleProof does it."""
-    value = leaf_hash(receipt)
-    for sibling in proof:
-        value = _pair(value, sibling)
-    return value == root
-
-
-def _pair(left: bytes, right: bytes) -> bytes:
-    return keccak(left + right) if left < right else keccak(right + left)
+    return root_of_proof(leaf_hash(receipt), proof) == root

@@ -21,6 +21,11 @@ DATABASE_FREE = (
     "movements",
     "points_token",
     "errors",
+    "attested_gateway",
+    "crosschain_exchange",
+    "gateway_events",
+    "interoperable",
+    "merkle",
 )
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from backend.chain.abi_reading import canonical_type, read_lots, read_struct, read_values
 from backend.chain.event_types import Lot
-from backend.chain.exchange_types import Lane, LaneTerms, PendingSwap, Quote, Standing
+from backend.chain.exchange_types import CrosschainSwap, Lane, LaneTerms, PendingSwap, Quote, RefusalReason, Standing
 
 ADDRESS, HASH = st.binary(min_size=20, max_size=20), st.binary(min_size=32, max_size=32)
 
@@ -28,6 +28,7 @@ VALUES = st.one_of(
     st.builds(Lane, HASH, HASH, _uint(32), st.booleans(), TERMS, _uint(32), _uint(48), TERMS),
     st.builds(PendingSwap, HASH, ADDRESS, ADDRESS, *[_uint(256)] * 3, LOTS),
     st.builds(Quote, HASH, HASH, _uint(32), ADDRESS, *map(_uint, (48, 16, 48)), ADDRESS, st.binary(max_size=99)),
+    st.builds(CrosschainSwap, HASH, HASH, _uint(256), ADDRESS, ADDRESS, *[_uint(256)] * 6, LOTS),
     st.builds(Standing, SIGNED, SIGNED, *[_uint(256)] * 6, st.booleans()),
 )
 
@@ -66,3 +67,21 @@ def test_read_lots__more_announced_than_there__refused(count: int) -> None:
     data = (32).to_bytes(32, "big") + count.to_bytes(32, "big") + bytes(128)
     with pytest.raises(ValueError, match="items announced"):
         read_lots(data)
+
+
+@given(st.lists(st.binary(max_size=99), max_size=5))
+def test_read_values__array_of_bytes__the_same(values: list[bytes]) -> None:
+    data = encode(["bytes[]", "uint256"], [values, 7])
+    assert read_values(["bytes[]", "uint256"], data) == (tuple(values), 7)
+
+
+@pytest.mark.parametrize("reason", RefusalReason)
+def test_read_values__enumeration__its_member(reason: RefusalReason) -> None:
+    (value,) = read_values(["RefusalReason"], encode(["uint8"], [reason]))
+    assert value is reason
+    assert canonical_type("RefusalReason[]") == "uint8[]"
+
+
+def test_read_values__no_member_of_the_enumeration__refused() -> None:
+    with pytest.raises(ValueError, match="3 is not a valid RefusalReason"):
+        read_values(["RefusalReason"], encode(["uint8"], [3]))

@@ -8,7 +8,7 @@ import {
 import {Pausable} from "@openzeppelin/contracts/utils/Pausable.sol";
 import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
 
-import {IPointsExchange} from "../interfaces/IPointsExchange.sol";
+import {IExchange} from "../interfaces/IExchange.sol";
 import {IProgrammeRegistry} from "../interfaces/IProgrammeRegistry.sol";
 
 /// @title Whom the exchange deals with and who may act for a programme.
@@ -18,13 +18,13 @@ abstract contract ExchangeControl is
     AccessControlDefaultAdminRules,
     Pausable,
     ReentrancyGuardTransient,
-    IPointsExchange
+    IExchange
 {
-    /// @inheritdoc IPointsExchange
+    /// @inheritdoc IExchange
     bytes32 public constant LANE_ROLE = keccak256("LANE_ROLE");
-    /// @inheritdoc IPointsExchange
+    /// @inheritdoc IExchange
     bytes32 public constant QUOTER_ROLE = keccak256("QUOTER_ROLE");
-    /// @inheritdoc IPointsExchange
+    /// @inheritdoc IExchange
     /// @dev The tokens call theirs the same; theirs stops lanes.
     bytes32 public constant PAUSER_ROLE = keccak256("PAUSER_ROLE");
 
@@ -39,17 +39,17 @@ abstract contract ExchangeControl is
         _registry = IProgrammeRegistry(registry_);
     }
 
-    /// @inheritdoc IPointsExchange
+    /// @inheritdoc IExchange
     function pause() external onlyRole(PAUSER_ROLE) {
         _pause();
     }
 
-    /// @inheritdoc IPointsExchange
+    /// @inheritdoc IExchange
     function unpause() external onlyRole(PAUSER_ROLE) {
         _unpause();
     }
 
-    /// @inheritdoc IPointsExchange
+    /// @inheritdoc IExchange
     function registry() external view returns (address) {
         return address(_registry);
     }

@@ -3,7 +3,7 @@ pragma solidity ^0.8.37;
 
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 
-import {IPointsExchange, Lane, LaneTerms, Price} from "../interfaces/IPointsExchange.sol";
+import {IExchange, Lane, LaneTerms, Price} from "../interfaces/IExchange.sol";
 import {LanePricing} from "../libraries/LanePricing.sol";
 import {SlidingCap} from "../libraries/SlidingCap.sol";
 import {ExchangeControl} from "./ExchangeControl.sol";
@@ -27,7 +27,7 @@ abstract contract ExchangeLanes is ExchangeControl {
 
     uint256 private constant MAX_BONUS_BPS = 10_000;
 
-    /// @inheritdoc IPointsExchange
+    /// @inheritdoc IExchange
     uint256 public immutable noticePeriod;
 
     // slither-disable-next-line uninitialized-state // written through LaneRecords
@@ -38,7 +38,7 @@ abstract contract ExchangeLanes is ExchangeControl {
         noticePeriod = noticePeriod_;
     }
 
-    /// @inheritdoc IPointsExchange
+    /// @inheritdoc IExchange
     function propose(bytes32 source, bytes32 destination, bytes32 proposer, LaneTerms calldata terms)
         external
         nonReentrant
@@ -56,7 +56,7 @@ abstract contract ExchangeLanes is ExchangeControl {
         emit LaneProposed(laneId, source, destination, proposer, terms);
     }
 
-    /// @inheritdoc IPointsExchange
+    /// @inheritdoc IExchange
     function withdrawProposal(bytes32 source, bytes32 destination, bytes32 proposer) external nonReentrant {
         _authorize(proposer, _tokenOf(proposer), LANE_ROLE);
         bytes32 laneId = laneIdOf(source, destination);
@@ -66,7 +66,7 @@ abstract contract ExchangeLanes is ExchangeControl {
         emit ProposalWithdrawn(laneId, proposer);
     }
 
-    /// @inheritdoc IPointsExchange
+    /// @inheritdoc IExchange
     function accept(bytes32 source, bytes32 destination, bytes32 acceptor, LaneTerms calldata terms)
         external
         nonReentrant
@@ -84,25 +84,18 @@ abstract contract ExchangeLanes is ExchangeControl {
         _agree(laneId, terms);
     }
 
-    /// @inheritdoc IPointsExchange
+    /// @inheritdoc IExchange
     function stop(bytes32 source, bytes32 destination, bytes32 programmeId) external nonReentrant {
         bytes32 laneId = laneIdOf(source, destination);
-        LaneRecord storage lane = _lanes[laneId];
-        if (lane.source == 0) revert LaneNotOpen(laneId);
+        LaneRecord storage lane = _knownLane(laneId);
         if (programmeId != source && programmeId != destination) revert NotAuthorized(programmeId, _msgSender());
         address token = _tokenOf(programmeId);
         if (!_hasTokenRole(token, PAUSER_ROLE, _msgSender())) _authorize(programmeId, token, LANE_ROLE);
 
-        LaneState memory state = lane.load();
-        state.agreed = false;
-        state.nextFrom = 0;
-        lane.store(state);
-        delete _proposals[laneId][source];
-        delete _proposals[laneId][destination];
-        emit LaneStopped(laneId, programmeId);
+        _endTerms(laneId, lane, programmeId);
     }
 
-    /// @inheritdoc IPointsExchange
+    /// @inheritdoc IExchange
     function laneOf(bytes32 laneId) external view returns (Lane memory lane) {
         LaneRecord storage record = _lanes[laneId];
         LaneState memory state = record.load();
@@ -118,12 +111,12 @@ abstract contract ExchangeLanes is ExchangeControl {
         }
     }
 
-    /// @inheritdoc IPointsExchange
+    /// @inheritdoc IExchange
     function proposalOf(bytes32 laneId, bytes32 proposer) external view returns (bytes32) {
         return _proposals[laneId][proposer];
     }
 
-    /// @inheritdoc IPointsExchange
+    /// @inheritdoc IExchange
     function availableOut(bytes32 laneId) external view returns (uint256) {
         LaneRecord storage lane = _lanes[laneId];
         LaneState memory state = lane.load();
@@ -132,19 +125,28 @@ abstract contract ExchangeLanes is ExchangeControl {
         return state.terms.dailyCapOut - used;
     }
 
-    /// @inheritdoc IPointsExchange
+    /// @inheritdoc IExchange
     function price(bytes32 laneId, uint256 maxIn, uint256 bonusBps) external view returns (Price memory) {
         return _price(_openLane(laneId).terms, maxIn, bonusBps);
     }
 
-    /// @inheritdoc IPointsExchange
+    /// @inheritdoc IExchange
     function laneIdOf(bytes32 source, bytes32 destination) public view returns (bytes32) {
-        return keccak256(abi.encode(block.chainid, source, block.chainid, destination));
+        return keccak256(abi.encode(_homeOf(source), source, _homeOf(destination), destination));
     }
 
-    /// @inheritdoc IPointsExchange
+    /// @inheritdoc IExchange
     function hashTerms(LaneTerms calldata terms) public pure returns (bytes32) {
         return keccak256(abi.encode(terms));
+    }
+
+    /// @dev Id of the chain on which the programme's points live.
+    function _homeOf(bytes32 programmeId) internal view virtual returns (uint256);
+
+    /// @dev The lane in storage, which must have been proposed at least once.
+    function _knownLane(bytes32 laneId) internal view returns (LaneRecord storage lane) {
+        lane = _lanes[laneId];
+        if (lane.source == 0) revert LaneNotOpen(laneId);
     }
 
     /// @dev The lane, which must have terms in force.
@@ -176,6 +178,18 @@ abstract contract ExchangeLanes is ExchangeControl {
         uint256 cap = lane.terms.dailyCapOut;
         if (used + pointsOut > cap) revert DailyCapExceeded(lane.id, pointsOut, used < cap ? cap - used : 0);
         record.volumes = SlidingCap.count(volumes, pointsOut, block.timestamp);
+    }
+
+    /// @dev Ends the terms of a known lane, those to come and both proposals.
+    /// @param by Who stopped it, for the log.
+    function _endTerms(bytes32 laneId, LaneRecord storage lane, bytes32 by) internal {
+        LaneState memory state = lane.load();
+        state.agreed = false;
+        state.nextFrom = 0;
+        lane.store(state);
+        delete _proposals[laneId][lane.source];
+        delete _proposals[laneId][lane.destination];
+        emit LaneStopped(laneId, by);
     }
 
     /// @dev Puts terms in force, at once where none are, else after the notice period.

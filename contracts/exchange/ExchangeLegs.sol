@@ -6,7 +6,7 @@ import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 
 import {IClearingHouse} from "../interfaces/IClearingHouse.sol";
 import {IERC7818} from "../interfaces/IERC7818.sol";
-import {IPointsExchange, PendingSwap, Price, SwapStatus} from "../interfaces/IPointsExchange.sol";
+import {IExchange, Price, SwapStatus} from "../interfaces/IExchange.sol";
 import {IPointsToken, Lot, Terms} from "../interfaces/IPointsToken.sol";
 import {Calendar, ExpiryCarrying} from "../libraries/ExpiryCarrying.sol";
 import {ExchangeQuotes} from "./ExchangeQuotes.sol";
@@ -28,34 +28,29 @@ struct BurntSwap {
     Calendar calendar;
 }
 
-/// @title The two legs of a swap, and the wait between them on posted lanes.
+/// @title The two legs of a swap, and the mark of one that waits between them.
 /// @dev The mint leg sees the burn through a BurntSwap alone, and the lane as its own side keeps it.
 abstract contract ExchangeLegs is ExchangeQuotes {
-    // slither-disable-start timestamp // a wait ends by block time; seconds of leeway for a validator do not matter
-
-    /// @inheritdoc IPointsExchange
-    uint256 public constant POSTING_WINDOW = 7 days;
-
     IClearingHouse internal immutable _clearingHouse;
 
-    /// @dev `status:8` in the lowest byte; above it, while pending, the upper 248 bits of the hash of the PendingSwap.
+    /// @dev `status:8` in the lowest byte; above it, while pending, the upper 248 bits of the hash of what it waits with.
     mapping(bytes32 swapId => uint256 word) private _swaps;
 
     constructor(address clearingHouse_) {
         _clearingHouse = IClearingHouse(clearingHouse_);
     }
 
-    /// @inheritdoc IPointsExchange
+    /// @inheritdoc IExchange
     function clearingHouse() external view returns (address) {
         return address(_clearingHouse);
     }
 
-    /// @inheritdoc IPointsExchange
+    /// @inheritdoc IExchange
     function swapIdOf(address account, bytes32 ref) public view returns (bytes32) {
         return keccak256(abi.encode(block.chainid, address(this), account, ref));
     }
 
-    /// @inheritdoc IPointsExchange
+    /// @inheritdoc IExchange
     function statusOf(bytes32 swapId) public view returns (SwapStatus) {
         return SwapStatus(uint8(_swaps[swapId]));
     }
@@ -94,26 +89,6 @@ abstract contract ExchangeLegs is ExchangeQuotes {
         emit SwapMinted(burnt.swapId, lane.id, burnt.to, burnt.pointsOut, lots);
     }
 
-    /// @dev In place of the mint leg on posted lanes: counts the points, sets the debt aside and waits.
-    // slither-disable-next-line reentrancy-events // logged once it has happened; entry points are nonReentrant
-    function _awaitPosting(OpenLane memory lane, address account, BurntSwap memory burnt) internal {
-        _countOut(lane, burnt.pointsOut);
-        PendingSwap memory pending = PendingSwap({
-            laneId: lane.id,
-            account: account,
-            to: burnt.to,
-            pointsOut: burnt.pointsOut,
-            settlement: burnt.settlement,
-            refundableFrom: block.timestamp + POSTING_WINDOW,
-            lots: burnt.lots
-        });
-        _swaps[burnt.swapId] = _pendingWord(keccak256(abi.encode(pending)));
-        if (burnt.settlement != 0) {
-            _clearingHouse.reserve(lane.source, lane.destination, burnt.settlement, burnt.swapId);
-        }
-        emit SwapPending(burnt.swapId, lane.id, pending);
-    }
-
     /// @dev Gives burnt lots back, those that have not expired meanwhile.
     function _restoreLots(address sourceToken, address account, Lot[] calldata lots)
         internal
@@ -134,9 +109,14 @@ abstract contract ExchangeLegs is ExchangeQuotes {
         _swaps[swapId] = uint256(status);
     }
 
-    /// @dev Reverts unless the swap is pending and `pending` is what it waits with.
-    function _requirePending(bytes32 swapId, PendingSwap calldata pending) internal view {
-        if (_swaps[swapId] != _pendingWord(keccak256(abi.encode(pending)))) revert PendingMismatch(swapId);
+    /// @dev Marks a swap as pending with what has this hash.
+    function _setPending(bytes32 swapId, bytes32 pendingHash) internal {
+        _swaps[swapId] = _pendingWord(pendingHash);
+    }
+
+    /// @dev Reverts unless the swap is pending and waits with what has this hash.
+    function _requirePending(bytes32 swapId, bytes32 pendingHash) internal view {
+        if (_swaps[swapId] != _pendingWord(pendingHash)) revert PendingMismatch(swapId);
     }
 
     function _calendarOf(address token) internal view returns (Calendar memory) {
@@ -160,6 +140,4 @@ abstract contract ExchangeLegs is ExchangeQuotes {
     function _pendingWord(bytes32 pendingHash) private pure returns (uint256) {
         return (uint256(pendingHash) & ~uint256(0xff)) | uint256(SwapStatus.Pending);
     }
-
-    // slither-disable-end timestamp
 }

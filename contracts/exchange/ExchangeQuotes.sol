@@ -4,7 +4,7 @@ pragma solidity ^0.8.37;
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 import {SignatureChecker} from "@openzeppelin/contracts/utils/cryptography/SignatureChecker.sol";
 
-import {IPointsExchange, Quote, SwapRequest} from "../interfaces/IPointsExchange.sol";
+import {IExchange, Quote, SwapRequest} from "../interfaces/IExchange.sol";
 import {ExchangeLanes, OpenLane} from "./ExchangeLanes.sol";
 
 /// @title What is signed: members' orders and destinations' quotes.
@@ -22,7 +22,7 @@ abstract contract ExchangeQuotes is ExchangeLanes, EIP712 {
 
     constructor() EIP712("Interpoints Exchange", "1") {}
 
-    /// @inheritdoc IPointsExchange
+    /// @inheritdoc IExchange
     function isQuoteUsed(bytes32 destination, bytes32 quoteId) external view returns (bool) {
         return _usedQuotes[destination][quoteId];
     }

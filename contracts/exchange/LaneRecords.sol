@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.37;
 
-import {LaneTerms} from "../interfaces/IPointsExchange.sol";
+import {LaneTerms} from "../interfaces/IExchange.sol";
 
 /// @notice A lane in storage. What a swap reads of it is four words.
 /// @param numbers Packed terms, see LaneRecords.

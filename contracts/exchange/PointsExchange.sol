@@ -1,19 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.37;
 
-import {IPointsExchange, PendingSwap, Price, Quote, SwapRequest, SwapStatus} from "../interfaces/IPointsExchange.sol";
+import {Quote, SwapRequest, SwapStatus} from "../interfaces/IExchange.sol";
+import {IPointsExchange, PendingSwap} from "../interfaces/IPointsExchange.sol";
 import {Lot} from "../interfaces/IPointsToken.sol";
-import {Calendar, ExpiryCarrying} from "../libraries/ExpiryCarrying.sol";
+import {ExpiryCarrying} from "../libraries/ExpiryCarrying.sol";
 import {ExchangeControl} from "./ExchangeControl.sol";
 import {ExchangeLanes, OpenLane} from "./ExchangeLanes.sol";
 import {BurntSwap, ExchangeLegs} from "./ExchangeLegs.sol";
+import {ExchangeSwaps} from "./ExchangeSwaps.sol";
 import {LaneRecord} from "./LaneRecords.sol";
 
-/// @title Exchange of points between programmes.
-/// @notice See IPointsExchange for what it promises and whom it trusts. Here is in whose name a swap happens, and how it
-/// ends.
-contract PointsExchange is ExchangeLegs {
-    // slither-disable-start timestamp // deadlines are block times; seconds of leeway for a validator do not matter
+/// @title Exchange of points between programmes of one chain.
+/// @notice See IPointsExchange for what it promises and whom it trusts. Here is how a swap ends: at once, or on posted lanes
+/// when its destination says so.
+contract PointsExchange is ExchangeSwaps, IPointsExchange {
+    // slither-disable-start timestamp // a wait ends by block time; seconds of leeway for a validator do not matter
+
+    /// @inheritdoc IPointsExchange
+    uint256 public constant POSTING_WINDOW = 7 days;
 
     /// @param registry_ The list of programmes.
     /// @param clearingHouse_ Where debts are kept; this contract needs its EXCHANGE_ROLE.
@@ -33,45 +38,8 @@ contract PointsExchange is ExchangeLegs {
     {}
 
     /// @inheritdoc IPointsExchange
-    function swap(SwapRequest calldata request, Quote calldata quote)
-        external
-        nonReentrant
-        returns (bytes32 swapId, Price memory swapped)
-    {
-        address account = _msgSender();
-        swapId = _freeSwapId(account, request.ref);
-        swapped = _swap(swapId, account, request, quote);
-    }
-
-    /// @inheritdoc IPointsExchange
-    function swapWithSignature(
-        address account,
-        SwapRequest calldata request,
-        Quote calldata quote,
-        bytes calldata signature
-    ) external nonReentrant returns (bytes32 swapId, Price memory swapped) {
-        swapId = _freeSwapId(account, request.ref);
-        _authorizeOrder(account, request, quote.quoteId, signature);
-        swapped = _swap(swapId, account, request, quote);
-    }
-
-    /// @inheritdoc IPointsExchange
-    function swapManaged(bytes32 memberKey, SwapRequest calldata request, Quote calldata quote)
-        external
-        nonReentrant
-        returns (bytes32 swapId, Price memory swapped)
-    {
-        bytes32 source = _knownLane(request.laneId).source;
-        address token = _tokenOf(source);
-        address account = _managedAccount(token, memberKey);
-        swapId = _freeSwapId(account, request.ref);
-        _authorize(source, token, CUSTODIAN_ROLE);
-        swapped = _swap(swapId, account, request, quote);
-    }
-
-    /// @inheritdoc IPointsExchange
     function confirmPosted(bytes32 swapId, PendingSwap calldata pending) external nonReentrant {
-        _requirePending(swapId, pending);
+        _requirePending(swapId, keccak256(abi.encode(pending)));
         LaneRecord storage lane = _lanes[pending.laneId];
         bytes32 destination = lane.destination;
         _authorize(destination, _tokenOf(destination), ISSUER_ROLE);
@@ -86,7 +54,7 @@ contract PointsExchange is ExchangeLegs {
     /// @inheritdoc IPointsExchange
     // slither-disable-next-line reentrancy-events // what is restored is known after the call; nonReentrant
     function refundPending(bytes32 swapId, PendingSwap calldata pending) external nonReentrant {
-        _requirePending(swapId, pending);
+        _requirePending(swapId, keccak256(abi.encode(pending)));
         LaneRecord storage lane = _lanes[pending.laneId];
         bool late = block.timestamp >= pending.refundableFrom;
         if (!late && !_hasTokenRole(_tokenOf(lane.destination), ISSUER_ROLE, _msgSender())) {
@@ -114,44 +82,47 @@ contract PointsExchange is ExchangeLegs {
         );
     }
 
-    /// @dev Checks, then both legs, or the burn leg and the wait. What a leg logs and what a swap waits with is known only once the
-    /// points are burnt; the entry points are nonReentrant, and the swap's id is used up before the first call.
-    // slither-disable-next-line reentrancy-benign,reentrancy-events // see above
-    function _swap(bytes32 swapId, address account, SwapRequest calldata request, Quote calldata quote)
-        private
-        returns (Price memory priced)
-    {
-        _requireNotPaused();
-        if (block.timestamp > request.deadline) revert SwapExpired(request.deadline);
-        OpenLane memory lane = _openLane(request.laneId);
-        address sourceToken = _activeToken(lane.source);
-        address destinationToken = _activeToken(lane.destination);
-        _requireReceiver(request.to);
-        priced = _price(lane.terms, request.maxIn, quote.quoteId == 0 ? 0 : quote.bonusBps);
-        if (priced.pointsOut < request.minOut) revert InsufficientOutput(priced.pointsOut, request.minOut);
+    /// @dev Every programme of a PointsExchange is at home here.
+    function _homeOf(bytes32) internal view override returns (uint256) {
+        return block.chainid;
+    }
 
-        if (quote.quoteId != 0) _useQuote(lane, destinationToken, account, priced.pointsIn, quote);
-        _setStatus(swapId, SwapStatus.Completed);
-        BurntSwap memory burnt = BurntSwap({
-            swapId: swapId,
-            to: request.to,
-            pointsOut: priced.pointsOut,
-            settlement: priced.settlement,
-            lots: new Lot[](0),
-            calendar: Calendar(0, 0)
-        });
-        _burnLeg(lane, sourceToken, account, request.ref, quote.quoteId, priced, burnt);
+    function _checkRequest(OpenLane memory, SwapRequest calldata request) internal view override {
+        address to = request.to;
+        if (to == address(0) || to == address(this) || _registry.programmeOf(to) != 0) revert InvalidReceiver(to);
+    }
+
+    /// @dev The mint leg, or on posted lanes the wait.
+    function _afterBurn(
+        OpenLane memory lane,
+        address destinationToken,
+        address account,
+        SwapRequest calldata,
+        Quote calldata,
+        BurntSwap memory burnt
+    ) internal override {
         if (lane.terms.posted) _awaitPosting(lane, account, burnt);
         else _mintLeg(lane, destinationToken, burnt);
     }
 
-    function _requireReceiver(address to) private view {
-        if (to == address(0) || to == address(this) || _registry.programmeOf(to) != 0) revert InvalidReceiver(to);
-    }
-
-    function _knownLane(bytes32 laneId) private view returns (LaneRecord storage lane) {
-        lane = _lanes[laneId];
-        if (lane.source == 0) revert LaneNotOpen(laneId);
+    /// @dev Counts the points, sets the debt aside and waits.
+    // slither-disable-next-line reentrancy-events // logged once it has happened; entry points are nonReentrant
+    function _awaitPosting(OpenLane memory lane, address account, BurntSwap memory burnt) private {
+        _countOut(lane, burnt.pointsOut);
+        PendingSwap memory pending = PendingSwap({
+            laneId: lane.id,
+            account: account,
+            to: burnt.to,
+            pointsOut: burnt.pointsOut,
+            settlement: burnt.settlement,
+            refundableFrom: block.timestamp + POSTING_WINDOW,
+            lots: burnt.lots
+        });
+        _setPending(burnt.swapId, keccak256(abi.encode(pending)));
+        if (burnt.settlement != 0) {
+            _clearingHouse.reserve(lane.source, lane.destination, burnt.settlement, burnt.swapId);
+        }
+        emit SwapPending(burnt.swapId, lane.id, pending);
     }
 
     // slither-disable-end timestamp

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.37;
 
-import {IPointsExchange} from "../interfaces/IPointsExchange.sol";
+import {IExchange} from "../interfaces/IExchange.sol";
 import {Lot} from "../interfaces/IPointsToken.sol";
 
 /// @notice How a programme's lots expire: a lot of epoch e is worth nothing from `(e + validity + 1) * epochLength` on.
@@ -59,7 +59,7 @@ library ExpiryCarrying {
         uint256 ended = end / destination.epochLength;
         uint256 oldestLive = current > destination.validity ? current - destination.validity : 0;
         if (ended < oldestLive + destination.validity + 1) {
-            revert IPointsExchange.ExpiryNotCarriable(lot.epoch, lot.amount);
+            revert IExchange.ExpiryNotCarriable(lot.epoch, lot.amount);
         }
         // unchecked: `oldestLive` is not negative.
         unchecked {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.37;
 
-import {LaneTerms, Price} from "../interfaces/IPointsExchange.sol";
+import {LaneTerms, Price} from "../interfaces/IExchange.sol";
 
 /// @title What a swap comes to.
 /// @notice With `net = rateNumerator * (10000 - feeBps)` and `den = rateDenominator * 10000`, a point in is worth `net / den`

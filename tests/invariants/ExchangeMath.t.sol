@@ -2,7 +2,7 @@
 pragma solidity ^0.8.37;
 
 import {LaneRecord, LaneRecords, LaneState} from "../../contracts/exchange/LaneRecords.sol";
-import {LaneTerms, Price} from "../../contracts/interfaces/IPointsExchange.sol";
+import {LaneTerms, Price} from "../../contracts/interfaces/IExchange.sol";
 import {Lot} from "../../contracts/interfaces/IPointsToken.sol";
 import {Calendar, ExpiryCarrying} from "../../contracts/libraries/ExpiryCarrying.sol";
 import {LanePricing} from "../../contracts/libraries/LanePricing.sol";

@@ -4,7 +4,7 @@ pragma solidity ^0.8.37;
 import {IERC20Errors} from "@openzeppelin/contracts/interfaces/draft-IERC6093.sol";
 import {Pausable} from "@openzeppelin/contracts/utils/Pausable.sol";
 
-import {IPointsExchange, LaneTerms, Price, Quote} from "../../contracts/interfaces/IPointsExchange.sol";
+import {IExchange, LaneTerms, Price, Quote} from "../../contracts/interfaces/IExchange.sol";
 import {Lot} from "../../contracts/interfaces/IPointsToken.sol";
 import {CalendarLedger} from "./CalendarLedger.sol";
 
@@ -129,7 +129,7 @@ abstract contract ExchangeModel is CalendarLedger {
         LaneTerms memory terms = modelTerms(order.lane);
         uint256 bonusBps = order.quote.quoteId == 0 ? 0 : order.quote.bonusBps;
         if (bonusBps > terms.maxBonusBps) {
-            outcome.refusal = _error(IPointsExchange.BonusTooHigh.selector, bonusBps, terms.maxBonusBps);
+            outcome.refusal = _error(IExchange.BonusTooHigh.selector, bonusBps, terms.maxBonusBps);
             return outcome;
         }
         outcome.price = _modelPrice(terms, order.maxIn, bonusBps);
@@ -194,7 +194,7 @@ abstract contract ExchangeModel is CalendarLedger {
             (outcome.minted, refused) = _carried(source, destination, outcome.burnt, outcome.price.pointsOut);
             if (refused != 0) {
                 Lot memory lot = outcome.burnt[refused - 1];
-                outcome.refusal = _error(IPointsExchange.ExpiryNotCarriable.selector, lot.epoch, lot.amount);
+                outcome.refusal = _error(IExchange.ExpiryNotCarriable.selector, lot.epoch, lot.amount);
                 return;
             }
         } else {
@@ -207,10 +207,10 @@ abstract contract ExchangeModel is CalendarLedger {
     function _refusal(Order memory order) private view returns (bytes memory) {
         if (_exchangePaused) return abi.encodeWithSelector(Pausable.EnforcedPause.selector);
         if (block.timestamp > order.deadline) {
-            return abi.encodeWithSelector(IPointsExchange.SwapExpired.selector, order.deadline);
+            return abi.encodeWithSelector(IExchange.SwapExpired.selector, order.deadline);
         }
         if (!modelOpen(order.lane)) {
-            return abi.encodeWithSelector(IPointsExchange.LaneNotOpen.selector, laneIdOf(order.lane));
+            return abi.encodeWithSelector(IExchange.LaneNotOpen.selector, laneIdOf(order.lane));
         }
         return "";
     }
@@ -221,13 +221,13 @@ abstract contract ExchangeModel is CalendarLedger {
         returns (bytes memory)
     {
         if (priced.pointsOut == 0 || priced.pointsOut > type(uint48).max) {
-            return abi.encodeWithSelector(IPointsExchange.InvalidSwapAmount.selector, order.maxIn);
+            return abi.encodeWithSelector(IExchange.InvalidSwapAmount.selector, order.maxIn);
         }
         if (priced.pointsIn < terms.minimumIn) {
-            return _error(IPointsExchange.BelowMinimum.selector, priced.pointsIn, terms.minimumIn);
+            return _error(IExchange.BelowMinimum.selector, priced.pointsIn, terms.minimumIn);
         }
         if (priced.pointsOut < order.minOut) {
-            return _error(IPointsExchange.InsufficientOutput.selector, priced.pointsOut, order.minOut);
+            return _error(IExchange.InsufficientOutput.selector, priced.pointsOut, order.minOut);
         }
         return "";
     }
@@ -239,13 +239,13 @@ abstract contract ExchangeModel is CalendarLedger {
         if (
             quote.account != order.account || quote.laneId != laneIdOf(order.lane)
                 || quote.version != modelVersion(order.lane)
-        ) return abi.encodeWithSelector(IPointsExchange.QuoteMismatch.selector, id);
-        if (_quoteUsed[id]) return abi.encodeWithSelector(IPointsExchange.QuoteUsed.selector, id);
+        ) return abi.encodeWithSelector(IExchange.QuoteMismatch.selector, id);
+        if (_quoteUsed[id]) return abi.encodeWithSelector(IExchange.QuoteUsed.selector, id);
         if (block.timestamp > quote.expiresAt) {
-            return abi.encodeWithSelector(IPointsExchange.QuoteExpired.selector, id, quote.expiresAt);
+            return abi.encodeWithSelector(IExchange.QuoteExpired.selector, id, quote.expiresAt);
         }
         if (pointsIn > quote.maxIn) {
-            return abi.encodeWithSelector(IPointsExchange.QuoteExceeded.selector, id, pointsIn, quote.maxIn);
+            return abi.encodeWithSelector(IExchange.QuoteExceeded.selector, id, pointsIn, quote.maxIn);
         }
         return "";
     }
@@ -259,7 +259,7 @@ abstract contract ExchangeModel is CalendarLedger {
         if (used + pointsOut <= cap) return "";
         uint256 available = used < cap ? cap - used : 0;
         return abi.encodeWithSelector(
-            IPointsExchange.DailyCapExceeded.selector, laneIdOf(lane), pointsOut, available
+            IExchange.DailyCapExceeded.selector, laneIdOf(lane), pointsOut, available
         );
     }
 

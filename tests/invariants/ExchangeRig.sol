@@ -6,7 +6,7 @@ import {MessageHashUtils} from "@openzeppelin/contracts/utils/cryptography/Messa
 
 import {ClearingHouse} from "../../contracts/clearing/ClearingHouse.sol";
 import {PointsExchange} from "../../contracts/exchange/PointsExchange.sol";
-import {Quote, SwapRequest} from "../../contracts/interfaces/IPointsExchange.sol";
+import {Quote, SwapRequest} from "../../contracts/interfaces/IExchange.sol";
 import {Terms} from "../../contracts/interfaces/IPointsToken.sol";
 import {ProgrammeRegistry} from "../../contracts/programmes/ProgrammeRegistry.sol";
 import {TestDollar} from "../../contracts/testing/TestDollar.sol";

@@ -3,7 +3,7 @@ pragma solidity ^0.8.37;
 
 import {ClearingHouse} from "../../contracts/clearing/ClearingHouse.sol";
 import {PointsExchange} from "../../contracts/exchange/PointsExchange.sol";
-import {Lane} from "../../contracts/interfaces/IPointsExchange.sol";
+import {Lane} from "../../contracts/interfaces/IExchange.sol";
 import {Lot} from "../../contracts/interfaces/IPointsToken.sol";
 import {PointsExchangeHandler} from "./PointsExchangeHandler.sol";
 import {Checked} from "./Vm.sol";

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.37;
 
-import {
-    IPointsExchange, LaneTerms, PendingSwap, Price, Quote, SwapRequest, SwapStatus
-} from "../../contracts/interfaces/IPointsExchange.sol";
+import {IExchange, LaneTerms, Price, Quote, SwapRequest, SwapStatus} from "../../contracts/interfaces/IExchange.sol";
+import {IPointsExchange, PendingSwap} from "../../contracts/interfaces/IPointsExchange.sol";
 import {Lot} from "../../contracts/interfaces/IPointsToken.sol";
 import {ExchangeRig} from "./ExchangeRig.sol";
 
@@ -62,7 +61,7 @@ contract PointsExchangeHandler is ExchangeRig {
         bool bySource = seed % 2 == 0;
         exchange.propose(source, destination, bySource ? source : destination, terms);
         if (_gains(lane, terms)) {
-            vm.expectRevert(abi.encodeWithSelector(IPointsExchange.RoundTripGains.selector, laneIdOf(lane)));
+            vm.expectRevert(abi.encodeWithSelector(IExchange.RoundTripGains.selector, laneIdOf(lane)));
             return exchange.accept(source, destination, bySource ? destination : source, terms);
         }
         exchange.accept(source, destination, bySource ? destination : source, terms);
@@ -160,7 +159,7 @@ contract PointsExchangeHandler is ExchangeRig {
         if (order.ref == 0) return;
         SwapRequest memory request = _requestOf(order);
         vm.prank(order.account);
-        vm.expectRevert(abi.encodeWithSelector(IPointsExchange.SwapRefUsed.selector, order.ref, order.account));
+        vm.expectRevert(abi.encodeWithSelector(IExchange.SwapRefUsed.selector, order.ref, order.account));
         exchange.swap(request, order.quote);
         if (order.quote.quoteId == 0 || order.account == accounts[sourceOf(order.lane)][WALLETS]) return;
         order.ref = _newRef();
@@ -176,7 +175,7 @@ contract PointsExchangeHandler is ExchangeRig {
         PendingSwap memory pending = abi.decode(waiting.pending, (PendingSwap));
         if (seed % 8 == 0) pending.pointsOut += 1;
         if (seed % 8 == 0) {
-            vm.expectRevert(abi.encodeWithSelector(IPointsExchange.PendingMismatch.selector, waiting.swapId));
+            vm.expectRevert(abi.encodeWithSelector(IExchange.PendingMismatch.selector, waiting.swapId));
             return exchange.confirmPosted(waiting.swapId, pending);
         }
         exchange.confirmPosted(waiting.swapId, pending);
@@ -265,9 +264,9 @@ contract PointsExchangeHandler is ExchangeRig {
     function _end(uint256 index, Waiting memory waiting, PendingSwap memory pending, SwapStatus status) private {
         reserved[waiting.lane] -= pending.settlement;
         expectedStatus[waiting.swapId] = status;
-        vm.expectRevert(abi.encodeWithSelector(IPointsExchange.PendingMismatch.selector, waiting.swapId));
+        vm.expectRevert(abi.encodeWithSelector(IExchange.PendingMismatch.selector, waiting.swapId));
         exchange.confirmPosted(waiting.swapId, pending);
-        vm.expectRevert(abi.encodeWithSelector(IPointsExchange.PendingMismatch.selector, waiting.swapId));
+        vm.expectRevert(abi.encodeWithSelector(IExchange.PendingMismatch.selector, waiting.swapId));
         exchange.refundPending(waiting.swapId, pending);
         _waiting[index] = _waiting[_waiting.length - 1];
         _waiting.pop();

@@ -3,7 +3,7 @@ pragma solidity ^0.8.37;
 
 import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
 
-import {IPointsExchange, LaneTerms, Quote, SwapRequest, SwapStatus} from "../../contracts/interfaces/IPointsExchange.sol";
+import {IExchange, LaneTerms, Quote, SwapRequest, SwapStatus} from "../../contracts/interfaces/IExchange.sol";
 import {Lot} from "../../contracts/interfaces/IPointsToken.sol";
 import {ProgrammeRegistry} from "../../contracts/programmes/ProgrammeRegistry.sol";
 import {ExchangeRig} from "./ExchangeRig.sol";
@@ -11,13 +11,13 @@ import {ExchangeRig} from "./ExchangeRig.sol";
 /// @notice A programme's false token: it calls the exchange back while it is told to burn or mint, and calls any account a
 /// managed one.
 contract ReenteringPoints {
-    IPointsExchange private immutable _exchange;
+    IExchange private immutable _exchange;
     uint256 public totalSupply = 1_000_000;
     address private _claimed;
     bytes private _next;
     bytes public caught;
 
-    constructor(IPointsExchange exchange) {
+    constructor(IExchange exchange) {
         _exchange = exchange;
     }
 

@@ -36,6 +36,7 @@ SHIPPED = {
     "ProgrammeRegistry": "programmes",
     "PointsExchange": "exchange",
     "ClearingHouse": "clearing",
+    "AttestedGateway": "bridge",
     "TestDollar": "testing",  # the currency of a local stack, which has no real one
 }
 OUTPUTS: list[Json] = [

@@ -25,6 +25,8 @@ class Chain:
     exchange: bytes | None
     """The crosschain exchange, if known."""
     start_block: int
+    from_the_beginning: bool
+    """Whether reading begins no later than the gateway, so that the first nonce must be 1."""
     manifest: Manifest | None
     client: ChainClient
     """One's own node."""
@@ -65,11 +67,13 @@ def open_chain(settings: ChainSettings) -> Chain:
             exchange = exchange or manifest.crosschain.address
     if gateway is None:
         raise BridgeSettingsError(f"chain.{settings.name}.gateway", "the manifest names no gateway")
+    start_block = settings.start_block if settings.start_block is not None else block
     return Chain(
         settings=settings,
         gateway=bytes.fromhex(gateway[2:]),
         exchange=bytes.fromhex(exchange[2:]) if exchange is not None else None,
-        start_block=settings.start_block if settings.start_block is not None else block,
+        start_block=start_block,
+        from_the_beginning=start_block <= block,
         manifest=manifest,
         client=_client(settings, settings.endpoints, _OWN_ATTEMPTS),
         others=tuple(_client(settings, [url], 1) for url in settings.others),

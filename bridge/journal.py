@@ -7,7 +7,6 @@ folder, held by a lock on a file; commands of a person (`resume`) write beside i
 from __future__ import annotations
 
 import fcntl
-import os
 import sqlite3
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -171,7 +170,7 @@ class Journal:
 
     def _identity_now(self) -> tuple[int, int]:
         try:
-            found = os.stat(self.path)
+            found = self.path.stat()
         except OSError as error:
             raise JournalGoneError(str(self.path), str(error)) from error
         return found.st_dev, found.st_ino
@@ -179,7 +178,7 @@ class Journal:
     # Identity
 
     def bind(self, identity: Mapping[str, str]) -> None:
-        """Writes down what the journal is for, or refuses when it is for something else. Errors: `ForeignJournalError`."""
+        """Writes down what the journal is for. Errors: `ForeignJournalError` when it is for something else."""
         with self.transaction() as transaction:
             for key, value in identity.items():
                 found = transaction.execute("SELECT value FROM meta WHERE key = ?", key)

@@ -205,8 +205,8 @@ class BridgeSettings(BaseSettings):
         settings_cls: type[BaseSettings],
         init_settings: PydanticBaseSettingsSource,
         env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """What a caller gives, then the environment, then the file that `load_settings` was given."""
         return (init_settings, env_settings, TomlConfigSettingsSource(settings_cls))
@@ -222,7 +222,7 @@ def load_settings(path: Path | None) -> BridgeSettings:
 
     try:
         # Every value comes from the environment or the file.
-        return FromFile()  # type: ignore[call-arg]
+        return FromFile()
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"]) or "chain"

@@ -1,0 +1,50 @@
+"""Questions to an endpoint whose answers may have any form: what cannot be read is an error, never a crash."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import httpx
+
+from backend.chain.client import ChainClient, RpcBlock
+from bridge.errors import MalformedAnswerError
+from bridge.finality import Finality
+
+
+def host_of(client: ChainClient) -> str:
+    """Host and port of a client's first endpoint: paths of providers hold keys."""
+    parsed = httpx.URL(client.urls[0])
+    return f"{parsed.host}:{parsed.port}" if parsed.port else parsed.host
+
+
+@contextmanager
+def careful(client: ChainClient) -> Iterator[None]:
+    """Errors that come of an answer's form become `MalformedAnswerError`."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        raise MalformedAnswerError(host_of(client), f"{type(error).__name__}: {error}") from error
+
+
+def tagged_block(client: ChainClient, tag: str) -> RpcBlock | None:
+    """The block at a tag, with number and hash for sure."""
+    with careful(client):
+        return _checked(client.blocks([tag])[0])
+
+
+def final_and_block(client: ChainClient, finality: Finality, number: int) -> tuple[int, RpcBlock | None]:
+    """Number of the newest final block, and block `number`."""
+    with careful(client):
+        tagged, block = client.blocks([finality.tag, number])
+        found = _checked(block)
+        if found is not None and int(found["number"], 16) != number:
+            raise ValueError(f"block {found['number']} instead of {number}")
+        return finality.final_number(_checked(tagged)), found
+
+
+def _checked(block: RpcBlock | None) -> RpcBlock | None:
+    if block is not None:
+        int(block["number"], 16)
+        bytes.fromhex(block["hash"][2:])
+    return block

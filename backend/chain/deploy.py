@@ -1,4 +1,4 @@
-"""Deploys registry, tokens, clearing house and exchange, grants their roles, and writes the manifest as it goes.
+"""Deploys registry, tokens, clearing house and exchanges, grants their roles, and writes the manifest as it goes.
 
 Running it again with the same manifest continues where it stopped. It sends a handful of transactions by itself, one
 at a time: it is the administrator's act, not the service's, and needs no database.
@@ -19,6 +19,15 @@ from backend.chain.administering import Administrator
 from backend.chain.artifacts import load_artifact
 from backend.chain.clearing_house import TREASURER_ROLE
 from backend.chain.client import ChainClient
+from backend.chain.deploy_crosschain import (
+    CrosschainPlan,
+    connect_gateway,
+    deploy_crosschain_exchange,
+    deploy_gateway,
+    ends_of,
+    grant_crosschain_roles,
+    link_exchange,
+)
 from backend.chain.errors import ExecutionRevertedError, ManifestError
 from backend.chain.manifest import (
     ClearingEntry,
@@ -42,7 +51,10 @@ _NEEDED_BY_THE_EXCHANGE = {
 
 @dataclass(frozen=True)
 class ProgrammePlan:
-    """A token to deploy. Accounts are 20 bytes; treasurer and quoter are the issuer unless given."""
+    """A token to deploy. Accounts are 20 bytes; treasurer and quoter are the issuer unless given.
+
+    With a `home_chain_id` it is a branch of a programme whose points live on that chain: it issues nothing.
+    """
 
     slug: str
     name: str
@@ -52,6 +64,7 @@ class ProgrammePlan:
     custodian: bytes
     treasurer: bytes | None = None
     quoter: bytes | None = None
+    home_chain_id: int = 0
 
 
 @dataclass(frozen=True)
@@ -83,7 +96,11 @@ class Deployer:
         self._admin = Administrator(self.client, self.signer, self.receipt_timeout_seconds)
 
     def deploy(
-        self, plans: Sequence[ProgrammePlan], manifest_path: Path, exchange: ExchangePlan | None = None
+        self,
+        plans: Sequence[ProgrammePlan],
+        manifest_path: Path,
+        exchange: ExchangePlan | None = None,
+        crosschain: CrosschainPlan | None = None,
     ) -> Manifest:
         """Deploys what the manifest does not have yet and answers the whole manifest.
 
@@ -91,6 +108,7 @@ class Deployer:
         not what it says; `ContractRevertedError`; `ChainUnavailableError`.
         """
         manifest = self._start(manifest_path)
+        _check_homes(manifest.chain_id, plans)
         registry = manifest.registry
         if registry is None:
             registry = self._deploy_registry()
@@ -101,12 +119,30 @@ class Deployer:
         if exchange is not None and manifest.clearing is not None and manifest.exchange is None:
             entry = self._deploy_exchange(registry, manifest.clearing, exchange.notice_period_seconds)
             manifest = _saved(manifest, manifest_path, exchange=entry)
+        if crosschain is not None:
+            manifest = self._deploy_crosschain(manifest, manifest_path, crosschain)
         known = {entry.slug for entry in manifest.programmes}
         for plan in plans:
             if plan.slug not in known:
                 manifest = _saved(manifest, manifest_path, programmes=(*manifest.programmes, self._deploy_token(plan)))
             self._finish(registry, manifest.programme(plan.slug))
         self._connect_exchange(manifest)
+        grant_crosschain_roles(self._admin, manifest)
+        return manifest
+
+    def connect(self, manifest_path: Path, peers: Sequence[Manifest]) -> Manifest:
+        """Makes gateway and crosschain exchange know those of `peers`, on other chains; answers the whole manifest.
+
+        It is one direction: the peer's administrator does the same. Errors: as `deploy`; `ManifestError` also when
+        one of the two has no gateway, or is connected with another already, which nothing can change.
+        """
+        manifest = self._start(manifest_path)
+        gateway, crosschain = ends_of(manifest)
+        for peer in peers:
+            gateway = connect_gateway(self._admin, gateway, peer)
+            manifest = _saved(manifest, manifest_path, gateway=gateway)
+            crosschain = link_exchange(self._admin, crosschain, gateway, peer)
+            manifest = _saved(manifest, manifest_path, crosschain=crosschain)
         return manifest
 
     def _start(self, path: Path) -> Manifest:
@@ -153,11 +189,14 @@ class Deployer:
             treasurer=to_checksum_address(plan.treasurer or plan.issuer),
             quoter=to_checksum_address(plan.quoter or plan.issuer),
             admin=self._admin.address,
+            home_chain_id=plan.home_chain_id,
         )
 
     def _finish(self, registry: RegistryEntry, entry: ProgrammeEntry) -> None:
         """Grants the roles and registers the token, whatever of it is not done yet."""
-        holders = (("ISSUER_ROLE", entry.issuer), ("CUSTODIAN_ROLE", entry.custodian), ("PAUSER_ROLE", entry.admin))
+        holders = [("PAUSER_ROLE", entry.admin)]
+        if not entry.is_branch:
+            holders += [("ISSUER_ROLE", entry.issuer), ("CUSTODIAN_ROLE", entry.custodian)]
         for role, holder in holders:
             self._admin.grant(entry.token_bytes, role, bytes.fromhex(holder[2:]))
         address = bytes.fromhex(registry.address[2:])
@@ -221,6 +260,18 @@ class Deployer:
             notice_period_seconds=notice,
         )
 
+    def _deploy_crosschain(self, manifest: Manifest, path: Path, plan: CrosschainPlan) -> Manifest:
+        registry, clearing = manifest.registry, manifest.clearing
+        if registry is None or clearing is None:
+            raise ManifestError("Swaps across chains are cleared like others: the deployment needs a clearing house.")
+        if manifest.gateway is None:
+            gateway = deploy_gateway(self._admin, plan, self.admin_delay_seconds)
+            manifest = _saved(manifest, path, gateway=gateway)
+        if manifest.crosschain is None:
+            entry = deploy_crosschain_exchange(self._admin, plan, registry, clearing, self.admin_delay_seconds)
+            manifest = _saved(manifest, path, crosschain=entry)
+        return manifest
+
     def _connect_exchange(self, manifest: Manifest) -> None:
         """Grants what exchange and partners need, whatever of it is not done yet."""
         exchange, clearing = manifest.exchange, manifest.clearing
@@ -230,10 +281,17 @@ class Deployer:
         self._admin.grant(clearing.address_bytes, "EXCHANGE_ROLE", exchange.address_bytes)
         for entry in manifest.programmes:
             treasurer, quoter = bytes.fromhex(entry.treasurer[2:]), bytes.fromhex(entry.quoter[2:])
-            self._admin.grant(entry.token_bytes, "EXCHANGE_ROLE", exchange.address_bytes)
+            if not entry.is_branch:
+                self._admin.grant(entry.token_bytes, "EXCHANGE_ROLE", exchange.address_bytes)
             self._admin.grant(entry.token_bytes, points_exchange.LANE_ROLE, treasurer)
             self._admin.grant(entry.token_bytes, TREASURER_ROLE, treasurer)
             self._admin.grant(entry.token_bytes, points_exchange.QUOTER_ROLE, quoter)
+
+
+def _check_homes(chain_id: int, plans: Sequence[ProgrammePlan]) -> None:
+    for plan in plans:
+        if plan.home_chain_id == chain_id:
+            raise ManifestError(f"{plan.slug} is at home here, on chain {chain_id}: leave out its home_chain_id.")
 
 
 def _saved(manifest: Manifest, path: Path, **update: object) -> Manifest:
@@ -246,7 +304,7 @@ def _saved(manifest: Manifest, path: Path, **update: object) -> Manifest:
 def verify_code(client: ChainClient, manifest: Manifest) -> None:
     """Checks that the manifest's addresses hold the code it says. Errors: `ManifestError`."""
     wanted = {entry.token: entry.code_hash for entry in manifest.programmes}
-    houses = (manifest.registry, manifest.clearing, manifest.exchange)
+    houses = (manifest.registry, manifest.clearing, manifest.exchange, manifest.gateway, manifest.crosschain)
     wanted |= {entry.address: entry.code_hash for entry in houses if entry is not None}
     for address, code_hash in wanted.items():
         if "0x" + keccak(client.code(address)).hex() != code_hash:

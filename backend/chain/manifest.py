@@ -81,6 +81,9 @@ class ProgrammeEntry(_Model):
     )
     quoter: AddressText = Field(default="", description="Signs transfer bonuses; default: the issuer")
     admin: AddressText
+    home_chain_id: int = Field(
+        default=0, ge=0, description="Chain where the points live, of a branch on this one; 0: here"
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -93,6 +96,11 @@ class ProgrammeEntry(_Model):
     def token_bytes(self) -> bytes:
         """The token's address as 20 bytes."""
         return bytes.fromhex(self.token[2:])
+
+    @property
+    def is_branch(self) -> bool:
+        """Whether the programme is at home on another chain: it issues nothing here."""
+        return self.home_chain_id != 0
 
 
 class CurrencyEntry(_Model):
@@ -143,6 +151,59 @@ class ExchangeEntry(_Model):
         return bytes.fromhex(self.address[2:])
 
 
+class RemoteEntry(_Model):
+    """The gateway of another chain."""
+
+    chain_id: int = Field(gt=0)
+    gateway: AddressText
+
+
+class GatewayEntry(_Model):
+    """The gateway to other chains. Attesters and threshold are those of the deployment; `remotes` grows."""
+
+    address: AddressText
+    code_hash: HashText
+    block: int = Field(ge=0)
+    admin: AddressText
+    attester_admin: AddressText
+    """Proposes other attesters."""
+    attesters: tuple[AddressText, ...]
+    threshold: int = Field(ge=2)
+    rotation_delay_seconds: int = Field(ge=0)
+    remotes: tuple[RemoteEntry, ...] = ()
+
+    @property
+    def address_bytes(self) -> bytes:
+        """The gateway's address as 20 bytes."""
+        return bytes.fromhex(self.address[2:])
+
+
+class LinkEntry(_Model):
+    """The crosschain exchange of another chain, and the gateway here that leads to it."""
+
+    chain_id: int = Field(gt=0)
+    gateway: AddressText
+    counterpart: AddressText
+
+
+class CrosschainEntry(_Model):
+    """The exchange with programmes of other chains; `links` grows."""
+
+    address: AddressText
+    code_hash: HashText
+    block: int = Field(ge=0)
+    admin: AddressText
+    guardian: AddressText
+    """Halts lanes."""
+    notice_period_seconds: int = Field(ge=0)
+    links: tuple[LinkEntry, ...] = ()
+
+    @property
+    def address_bytes(self) -> bytes:
+        """The exchange's address as 20 bytes."""
+        return bytes.fromhex(self.address[2:])
+
+
 class Manifest(_Model):
     """A deployment on one chain. One without exchange and clearing issues and redeems all the same."""
 
@@ -152,6 +213,8 @@ class Manifest(_Model):
     registry: RegistryEntry | None = None
     clearing: ClearingEntry | None = None
     exchange: ExchangeEntry | None = None
+    gateway: GatewayEntry | None = None
+    crosschain: CrosschainEntry | None = None
     programmes: tuple[ProgrammeEntry, ...] = ()
 
     @classmethod
@@ -183,6 +246,10 @@ class Manifest(_Model):
                 return entry
         raise ManifestError(f"The manifest has no programme {slug!r}.")
 
+    def home_of(self, entry: ProgrammeEntry) -> int:
+        """Id of the chain where a programme of this manifest is at home."""
+        return entry.home_chain_id or self.chain_id
+
     @property
     def tokens(self) -> tuple[bytes, ...]:
         """Addresses of all tokens, 20 bytes each."""
@@ -192,7 +259,7 @@ class Manifest(_Model):
     def contracts(self) -> dict[bytes, int]:
         """Contracts whose logs make the projection, each with the block of its deployment."""
         found = {entry.token_bytes: entry.block for entry in self.programmes}
-        houses = (self.clearing, self.exchange)
+        houses = (self.clearing, self.exchange, self.crosschain)
         return found | {entry.address_bytes: entry.block for entry in houses if entry is not None}
 
     def check_chain(self, client: KnowsItsChain) -> None:

@@ -164,6 +164,7 @@ def encode_transfer(to: bytes, points: int) -> bytes:
 # Administration
 
 _GRANT_ROLE = selector("grantRole(bytes32,address)")
+_RENOUNCE_ROLE = selector("renounceRole(bytes32,address)")
 _SET_SUPPLY_CAP = selector("setSupplyCap(uint48)")
 _PAUSE = selector("pause()")
 _UNPAUSE = selector("unpause()")
@@ -172,6 +173,11 @@ _UNPAUSE = selector("unpause()")
 def encode_grant_role(role: bytes, account: bytes) -> bytes:
     """grantRole(role, account)."""
     return _GRANT_ROLE + hash_word(role) + address_word(account)
+
+
+def encode_renounce_role(role: bytes, account: bytes) -> bytes:
+    """renounceRole(role, callerConfirmation): `account` is the sender."""
+    return _RENOUNCE_ROLE + hash_word(role) + address_word(account)
 
 
 def encode_set_supply_cap(points: int) -> bytes:

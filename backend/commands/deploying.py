@@ -26,11 +26,19 @@ def deploy(
     admin_delay_seconds: Annotated[
         int, typer.Option(min=0, help="Time that must pass before the admin role can be handed over.")
     ] = 86_400,
+    peer: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Manifest of a deployment on another chain to connect with, for good; may be given several times.",
+            dir_okay=False,
+        ),
+    ] = None,
     env_file: EnvFile = None,
 ) -> None:
-    """Deploy registry, tokens, exchange and clearing house, and write the manifest. Going on after a stop is safe."""
+    """Deploy registry, tokens, exchanges and clearing house, and write the manifest. Going on after a stop is safe."""
     settings = load_chain_settings(env_file)
     wanted = ProgrammesFile.load(programmes)
+    peers = [Manifest.load(path) for path in peer or ()]
     client = ChainClient(settings.rpc_urls)
     source = signer_source(settings, client.chain_id())
     accounts = list(source.addresses())
@@ -45,7 +53,10 @@ def deploy(
         plans(wanted.programme, others),
         settings.manifest_path,
         wanted.clearing.plan(others[-1] if isinstance(source, DevSigners) else None) if wanted.clearing else None,
+        wanted.crosschain.plan() if wanted.crosschain else None,
     )
+    if peers:
+        manifest = deployer.connect(settings.manifest_path, peers)
     show_deployment(manifest)
     notes.print(f"Admin is {to_checksum_address(admin_account)}; the manifest is {settings.manifest_path}.")
 
@@ -56,6 +67,7 @@ def show_deployment(manifest: Manifest) -> None:
         output.print(
             f"{entry.slug}: token {entry.token}, issuer {entry.issuer}, custodian {entry.custodian},"
             f" treasurer {entry.treasurer}, quoter {entry.quoter}"
+            + (f", branch of chain {entry.home_chain_id}" if entry.is_branch else "")
         )
     if manifest.exchange is not None:
         output.print(f"exchange: {manifest.exchange.address}")
@@ -65,3 +77,14 @@ def show_deployment(manifest: Manifest) -> None:
             f"clearing house: {manifest.clearing.address}, keeper {manifest.clearing.keeper},"
             f" currency {currency.symbol} ({currency.code}) {currency.address}"
         )
+    _show_crosschain(manifest)
+
+
+def _show_crosschain(manifest: Manifest) -> None:
+    if manifest.gateway is None or manifest.crosschain is None:
+        return
+    gateway, crosschain = manifest.gateway, manifest.crosschain
+    output.print(f"gateway: {gateway.address}, {gateway.threshold} of {len(gateway.attesters)} attesters must sign")
+    output.print(f"crosschain exchange: {crosschain.address}, guardian {crosschain.guardian}")
+    for link in crosschain.links:
+        output.print(f"connected with chain {link.chain_id}: crosschain exchange {link.counterpart}")

@@ -6,9 +6,10 @@ import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from backend.chain.deploy import ExchangePlan, ProgrammePlan
+from backend.chain.deploy_crosschain import CrosschainPlan
 from backend.chain.manifest import AddressText, TermsEntry
 from backend.programmes.service import ProgrammeProfile
 from backend.stack.errors import StackError
@@ -48,6 +49,8 @@ class ProgrammeDraft(BaseModel):
     earn_points: int = Field(default=1, ge=0)
     earn_per_minor: int = Field(default=100, ge=1)
     return_period_days: int = Field(default=0, ge=0)
+    home_chain_id: int = Field(default=0, ge=0)
+    """Chain where the programme's points live, when this is its branch on another; 0: it is at home here."""
 
     def profile(self) -> ProgrammeProfile:
         """What the database keeps."""
@@ -77,6 +80,7 @@ class ProgrammeDraft(BaseModel):
             custodian=_account(self.custodian) or custodian,
             treasurer=_account(self.treasurer),
             quoter=_account(self.quoter),
+            home_chain_id=self.home_chain_id,
         )
 
 
@@ -108,6 +112,44 @@ class ClearingDraft(BaseModel):
         )
 
 
+class CrosschainDraft(BaseModel):
+    """`[crosschain]`: with it the deployment has a gateway to other chains, and an exchange with programmes there."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    attesters: tuple[AddressText, ...] = Field(min_length=2, max_length=32)
+    threshold: int = Field(ge=2)
+    """How many attesters must sign; at least two thirds of them."""
+    rotation_delay_hours: int = Field(default=48, ge=0, le=24 * 366)
+    """Time between the proposal of other attesters and their coming into force."""
+    notice_hours: int = Field(default=48, ge=0, le=24 * 366)
+    """Notice of changes to lanes across chains."""
+    guardian: AddressText | None = None
+    """Halts lanes; the deploying account when left out."""
+    attester_admin: AddressText | None = None
+    """Proposes other attesters; the deploying account when left out."""
+
+    @model_validator(mode="after")
+    def _check_attesters(self) -> CrosschainDraft:
+        count = len(set(self.attesters))
+        if count != len(self.attesters):
+            raise ValueError("an attester is named twice")
+        if not 2 * count <= 3 * self.threshold <= 3 * count:
+            raise ValueError("at least two thirds of the attesters must sign, and not more than there are")
+        return self
+
+    def plan(self) -> CrosschainPlan:
+        """What goes on chain."""
+        return CrosschainPlan(
+            attesters=[bytes.fromhex(attester[2:]) for attester in self.attesters],
+            threshold=self.threshold,
+            rotation_delay_seconds=self.rotation_delay_hours * HOUR_SECONDS,
+            notice_period_seconds=self.notice_hours * HOUR_SECONDS,
+            guardian=_account(self.guardian),
+            attester_admin=_account(self.attester_admin),
+        )
+
+
 def _account(address: str | None) -> bytes | None:
     return bytes.fromhex(address[2:]) if address else None
 
@@ -119,6 +161,15 @@ class ProgrammesFile(BaseModel):
 
     programme: tuple[ProgrammeDraft, ...] = Field(min_length=1)
     clearing: ClearingDraft | None = None
+    crosschain: CrosschainDraft | None = None
+
+    @model_validator(mode="after")
+    def _check_clearing(self) -> ProgrammesFile:
+        if self.crosschain is not None and self.clearing is None:
+            raise ValueError("[crosschain] needs [clearing]: swaps across chains are cleared like others")
+        if self.crosschain is None and any(draft.home_chain_id for draft in self.programme):
+            raise ValueError("a programme with its home on another chain needs [crosschain]")
+        return self
 
     @classmethod
     def load(cls, path: Path) -> ProgrammesFile:

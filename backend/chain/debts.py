@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from sqlalchemy import delete, text
 from sqlalchemy.dialects.postgresql import insert
@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from backend.chain.clearing_events import DebtBooked
 from backend.chain.copying import copy_lines, hex_text
 from backend.chain.event_types import ChainEvent
-from backend.chain.exchange_events import SwapBurnt
+from backend.chain.exchange_events import SwapBurnt, SwapMinted
 from backend.chain.lane_pricing import bucket_of
 from backend.chain.models import DebtTotal, LaneVolume
 
@@ -74,11 +74,10 @@ def write_volumes(session: Session, chain_id: int, blocks: Sequence[tuple[int, S
     """Adds the points out of an exchange's swaps to their lanes' buckets; `blocks` are time and events of each."""
     volumes: dict[tuple[bytes, int], list[int]] = defaultdict(lambda: [0, 0])
     for timestamp, events in blocks:
-        for event in events:
-            if isinstance(event, SwapBurnt):
-                volume = volumes[event.lane_id, bucket_of(timestamp)]
-                volume[0] += event.price.points_out
-                volume[1] += 1
+        for lane_id, points_out in _counted(events):
+            volume = volumes[lane_id, bucket_of(timestamp)]
+            volume[0] += points_out
+            volume[1] += 1
     if not volumes:
         return
     rows = [
@@ -95,6 +94,17 @@ def write_volumes(session: Session, chain_id: int, blocks: Sequence[tuple[int, S
             },
         )
     )
+
+
+def _counted(events: Iterable[ChainEvent]) -> Iterator[tuple[bytes, int]]:
+    """Lane and points out of what counts against a lane's cap: burns, and mints whose burn was on another chain."""
+    burnt: set[bytes] = set()
+    for event in events:
+        if isinstance(event, SwapBurnt):
+            burnt.add(event.swap_id)
+            yield event.lane_id, event.price.points_out
+        elif isinstance(event, SwapMinted) and event.swap_id not in burnt:
+            yield event.lane_id, event.points_out
 
 
 def take_back(session: Session, chain_id: int, first: int) -> None:
@@ -121,9 +131,14 @@ WHERE debt_totals.chain_id = :chain_id AND debt_totals.cycle = sums.cycle
 _TAKE_BACK_VOLUMES = """
 WITH sums AS (
     SELECT decode(substr(payload->>'lane_id', 3), 'hex') AS lane_id, timestamp / 21600 AS bucket,
-        sum((payload->'price'->>'points_out')::bigint) AS points_out, count(*) AS swaps
-    FROM token_events JOIN blocks ON blocks.chain_id = token_events.chain_id AND number = block_number
-    WHERE token_events.chain_id = :chain_id AND block_number >= :first AND name = 'SwapBurnt'
+        sum((coalesce(payload->'price', payload)->>'points_out')::bigint) AS points_out, count(*) AS swaps
+    FROM token_events counted JOIN blocks ON blocks.chain_id = counted.chain_id AND number = block_number
+    WHERE counted.chain_id = :chain_id AND block_number >= :first AND (
+        name = 'SwapBurnt' OR name = 'SwapMinted' AND NOT EXISTS (
+            SELECT FROM token_events burnt
+            WHERE burnt.token = counted.token AND burnt.ref = counted.ref AND burnt.name = 'SwapBurnt'
+        )
+    )
     GROUP BY 1, 2
 )
 UPDATE lane_volumes SET points_out = lane_volumes.points_out - sums.points_out, swaps = lane_volumes.swaps - sums.swaps

@@ -18,7 +18,7 @@ from backend.chain.copying import NULL, copy_lines, escaped, hex_text
 from backend.chain.debts import write_debts, write_volumes
 from backend.chain.event_types import ZERO_ADDRESS, ChainEvent, LotTransferred, Transfer
 from backend.chain.events import PayloadValue, RawLog, decode_log, payload_of
-from backend.chain.exchange_events import EXCHANGE_PARAMETERS, SwapMinted, SwapPending
+from backend.chain.exchange_events import EXCHANGE_PARAMETERS, SwapMinted, SwapPending, SwapSent
 from backend.chain.ledger import LotBook
 from backend.chain.manifest import Manifest
 from backend.chain.models import LotBalance
@@ -95,7 +95,7 @@ class _Lines:
 
 
 _REFS = ("ref", "batch_id")
-_EXCHANGE_REFS = ("swap_id", "lane_id")
+_EXCHANGE_REFS = ("swap_id", "lane_id", "programme_id")
 _CLEARING_REFS = ("debtor", "programme_id", "swap_id")
 _EVENT_REFS = {
     **dict.fromkeys(EXCHANGE_PARAMETERS, _EXCHANGE_REFS),
@@ -112,6 +112,8 @@ def subject_of(event: ChainEvent) -> tuple[bytes | None, bytes | None]:
     account = event.to if isinstance(event, SwapMinted) else getattr(event, "account", None)
     if isinstance(event, SwapPending):
         account = event.pending.account
+    elif isinstance(event, SwapSent):
+        account = event.swap.account
     return next((ref for ref in refs if ref), None), account
 
 
@@ -132,7 +134,8 @@ class Projection:
     def __init__(self, manifest: Manifest) -> None:
         self._chain_id = manifest.chain_id
         self._programmes = {entry.token_bytes: entry for entry in manifest.programmes}
-        self._exchange = manifest.exchange.address_bytes if manifest.exchange else None
+        exchanges = (manifest.exchange, manifest.crosschain)
+        self._exchanges = {entry.address_bytes for entry in exchanges if entry is not None}
         self._clearing = manifest.clearing.address_bytes if manifest.clearing else None
 
     def write(self, session: Session, blocks: Sequence[VerifiedBlock], events: dict[bytes, ContractEvents]) -> int:
@@ -142,7 +145,7 @@ class Projection:
         entries: list[str] = []
         deltas: list[str] = []
         others: list[str] = []
-        swaps = SwapLogs(self._exchange, events[self._exchange].all()) if self._exchange in events else None
+        swaps = [SwapLogs(exchange, events[exchange].all()) for exchange in self._exchanges & events.keys()]
         for contract, seen in events.items():
             if not seen.blocks:
                 continue
@@ -151,7 +154,7 @@ class Projection:
                 self._replay(session, contract, seen, swaps, _Lines(entries, deltas))
             elif contract == self._clearing:
                 write_debts(session, self._chain_id, seen.all())
-            elif contract == self._exchange:
+            elif contract in self._exchanges:
                 write_volumes(session, self._chain_id, seen.blocks)
             others += self._event_lines(contract, seen)
         copy_lines(session, "lot_entries", _ENTRY_COLUMNS, entries)
@@ -167,7 +170,7 @@ class Projection:
         copy_lines(session, "blocks", ("chain_id", "number", "hash", "parent_hash", "timestamp"), lines)
 
     def _replay(
-        self, session: Session, token: bytes, seen: ContractEvents, swaps: SwapLogs | None, lines: _Lines
+        self, session: Session, token: bytes, seen: ContractEvents, swaps: Sequence[SwapLogs], lines: _Lines
     ) -> None:
         terms = self._programmes[token].terms
         book = LotBook(terms.epoch_length_seconds, terms.validity_epochs)
@@ -178,8 +181,9 @@ class Projection:
         head = f"{self._chain_id}\t{hex_text(token)}\t"
         for timestamp, group in seen.blocks:
             for movement in book.apply_block(group, timestamp):
-                if swaps is not None and movement.kind is MovementKind.CROSSCHAIN:
-                    swaps.explain(movement)
+                if movement.kind is MovementKind.CROSSCHAIN:
+                    for logs in swaps:
+                        logs.explain(movement)
                 _write_movement(head, movement, lines.entries, changes)
         lines.deltas.extend(
             f"{head}{hex_text(account)}\t{epoch}\t{points}" for (account, epoch), points in changes.items() if points

@@ -1,7 +1,7 @@
 """Ties what an exchange burnt and minted in tokens to the swaps that its own logs tell of.
 
 A token's log says that the exchange took or gave points; the exchange's next log in the same transaction says for which
-swap. Both must say the same, or the logs cannot be true.
+swap. Both must say the same, or the logs cannot be true. The other leg may be on another chain: it is not asked for.
 """
 
 from __future__ import annotations

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Integer, String, UniqueConstraint
+from sqlalchemy import BigInteger, Integer, String, UniqueConstraint
+from sqlalchemy.engine.default import DefaultExecutionContext
 from sqlalchemy.orm import Mapped, mapped_column
 
 from backend.database import Address, Base, Points, PublicId, Time
+
+
+def _same_chain(context: DefaultExecutionContext) -> int:
+    chain_id: int = context.get_current_parameters()["chain_id"]
+    return chain_id
 
 
 class Programme(Base):
@@ -25,6 +31,8 @@ class Programme(Base):
     currency: Mapped[str] = mapped_column(String(3))
     colour: Mapped[str] = mapped_column(String(7), default="#2f5d50")
     chain_id: Mapped[int]
+    home_chain_id: Mapped[int] = mapped_column(BigInteger, default=_same_chain)
+    """Chain where the programme's points live. Another one than `chain_id`: this is a branch, which issues nothing."""
     token: Mapped[Address]
     epoch_length_seconds: Mapped[int]
     validity_epochs: Mapped[int]
@@ -43,3 +51,8 @@ class Programme(Base):
     quoter: Mapped[Address]
     """Signer of transfer bonuses: QUOTER_ROLE of the token."""
     created_at: Mapped[Time]
+
+    @property
+    def is_branch(self) -> bool:
+        """Whether the programme is at home on another chain; here it only agrees to lanes and settles."""
+        return self.home_chain_id != self.chain_id

@@ -57,6 +57,7 @@ def _sync_one(session: Session, chain_id: int, entry: ProgrammeEntry, profile: P
         known.custodian = parse_address(entry.custodian)
         known.treasurer = parse_address(entry.treasurer or entry.issuer)
         known.quoter = parse_address(entry.quoter or entry.issuer)
+        known.home_chain_id = entry.home_chain_id or chain_id
         return known
     programme = Programme(
         id=new_id("prg"),
@@ -66,6 +67,7 @@ def _sync_one(session: Session, chain_id: int, entry: ProgrammeEntry, profile: P
         currency=profile.currency,
         colour=profile.colour,
         chain_id=chain_id,
+        home_chain_id=entry.home_chain_id or chain_id,
         token=entry.token_bytes,
         epoch_length_seconds=entry.terms.epoch_length_seconds,
         validity_epochs=entry.terms.validity_epochs,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from importlib.metadata import version
+from importlib.metadata import entry_points, version
 
 import typer
 
@@ -33,6 +33,9 @@ app.add_typer(programmes.app, name="programme", rich_help_panel="Use")
 app.add_typer(members.app, name="member", rich_help_panel="Use")
 app.add_typer(clearing.app, name="clearing", rich_help_panel="Use")
 app.command("import", rich_help_panel="Use")(import_file)
+# Packages beside this one, such as the bridge, bring commands of their own; nothing here knows them.
+for _found in sorted(entry_points(group="interpoints.commands"), key=lambda each: each.name):
+    app.add_typer(_found.load(), name=_found.name, rich_help_panel="Run")
 app.command("audit", rich_help_panel="Verify")(audit)
 app.add_typer(certificates.app, name="certificate", rich_help_panel="Verify")
 

@@ -20,7 +20,7 @@ class BridgeSettingsError(BridgeError):
     recoverable = False
 
     def __init__(self, key: str, what: str) -> None:
-        super().__init__(f"The bridge's setting `{key}` is wrong: {what}.")
+        super().__init__(f"The bridge's setting `{key}` cannot be used: {what}.")
         self.key = key
 
 
@@ -143,6 +143,14 @@ class PastFinalityError(BridgeError):
         self.number = number
         self.journaled = journaled
         self.found = found
+
+
+class ImpossibleObservationError(BridgeError):
+    """A chain contradicts what it had called final. A person must look."""
+
+    slug = "impossible-observation"
+    title = "What was final is not final any more"
+    recoverable = False
 
 
 class EquivocationError(BridgeError):

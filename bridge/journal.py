@@ -220,6 +220,10 @@ class Journal:
             )
         return _halt(rows[0])
 
+    def accepted(self, transaction: Transaction, halt_id: int) -> None:
+        """Writes down that what `resume` let go was let go."""
+        transaction.execute("UPDATE halts SET accepted_at = ? WHERE id = ?", utc_text(), halt_id)
+
     def halts(self) -> list[Halt]:
         """All halts, the oldest first."""
         return [_halt(row) for row in self.query("SELECT * FROM halts ORDER BY id")]

@@ -226,7 +226,8 @@ def load_settings(path: Path | None) -> BridgeSettings:
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"]) or "chain"
-        raise BridgeSettingsError(key, first["msg"].removeprefix("Value error, ")) from error
+        what = "it is missing" if first["type"] == "missing" else first["msg"].removeprefix("Value error, ")
+        raise BridgeSettingsError(key, what) from error
     except (SettingsError, tomllib.TOMLDecodeError) as error:
         raise BridgeSettingsError(str(path or "environment"), str(error)) from error
 

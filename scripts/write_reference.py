@@ -21,6 +21,7 @@ from backend.app import create_app
 from backend.cli import app as cli
 from backend.partners.wire import openapi
 from backend.settings import Settings
+from scripts.bridge_reference import bridge_metrics_page, bridge_settings_page
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 
@@ -168,6 +169,8 @@ PAGES = {
     "commands.md": commands_page,
     "api.md": api_page,
     "metrics.md": metrics_page,
+    "bridge-settings.md": bridge_settings_page,
+    "bridge-metrics.md": bridge_metrics_page,
     "partner-adapter.openapi.json": partner_contract,
 }
 """What this writes."""

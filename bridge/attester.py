@@ -16,8 +16,8 @@ from backend.chain.attested_gateway import Route, batch_typed_data
 from backend.chain.crashpoints import crash_point
 from backend.chain.errors import ChainError
 from backend.chain.signers import Signer
-from bridge import attestations
-from bridge.attestations import Attestation
+from bridge import attester_store
+from bridge.attester_store import Attestation
 from bridge.chains import Chain, Chains, open_chains, route
 from bridge.errors import EquivocationError, JournalError, JournalGoneError, PastFinalityError
 from bridge.journal import Halt, Journal
@@ -133,7 +133,7 @@ class Attester:
         with self.journal.transaction() as transaction:
             for block in scan.blocks:
                 for batch in block.batches.values():
-                    attestations.record(transaction, batch)
+                    attester_store.record(transaction, batch)
             crash_point("attester.before_journal_commit")
             source.watcher.advance(transaction, scan)
         crash_point("attester.after_journal")
@@ -145,7 +145,7 @@ class Attester:
 
     def _sign(self, source: _Source) -> bool:
         """Signs what is journaled; whether there is more."""
-        found = attestations.unsigned(self.journal, source.chain.chain_id, _SIGNED_AT_ONCE)
+        found = attester_store.unsigned(self.journal, source.chain.chain_id, _SIGNED_AT_ONCE)
         mine = [(each, way) for each in found if (way := self.route(each.source_chain, each.destination_chain))]
         if not mine:
             return False
@@ -156,7 +156,7 @@ class Attester:
         ]
         crash_point("attester.after_sign")
         with self.journal.transaction() as transaction:
-            attestations.store_signatures(transaction, signed)
+            attester_store.store_signatures(transaction, signed)
             crash_point("attester.before_signature_commit")
         crash_point("attester.after_signature")
         for each, _ in signed:
@@ -202,7 +202,7 @@ class Attester:
             return
         common = source.watcher.common_position()
         with self.journal.transaction() as transaction:
-            attestations.supersede(
+            attester_store.supersede(
                 transaction, told[-1].id, source.chain.chain_id, -1 if common is None else common.number
             )
             source.watcher.rewind(transaction, common)
@@ -268,4 +268,4 @@ def open_attester(settings: BridgeSettings) -> Attester:
 
 def open_journal(settings: BridgeSettings, *, exclusive: bool = True) -> Journal:
     """The attester's journal."""
-    return Journal(settings.data_dir, ROLE, attestations.TABLES, exclusive=exclusive)
+    return Journal(settings.data_dir, ROLE, attester_store.TABLES, exclusive=exclusive)

@@ -10,9 +10,9 @@ from eth_utils.address import to_checksum_address
 from fastapi import FastAPI, Query
 from pydantic import BaseModel, Field
 
-from bridge import attestations
-from bridge.attestations import Attestation
+from bridge import attester_store
 from bridge.attester import ROLE, Attester, open_attester
+from bridge.attester_store import Attestation
 from bridge.errors import BridgeError
 from bridge.http import HttpServer, role_app
 from bridge.logging import configure_logging
@@ -74,7 +74,7 @@ def attester_app(attester: Attester) -> FastAPI:
             )
         attester.journal.check_not_halted()
         through_block = attester.through_block(source_chain)
-        found = attestations.signed(attester.journal, route, from_block, limit)
+        found = attester_store.signed(attester.journal, route, from_block, limit)
         return Attestations(
             attester=to_checksum_address(attester.address),
             source_chain=source_chain,

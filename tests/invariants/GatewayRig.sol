@@ -122,10 +122,14 @@ abstract contract GatewayRig is Checked {
 
     /// @dev The id, put together here once more.
     function _idOf(Message memory message) internal view returns (bytes32) {
+        return _idOn(SOURCE, address(source), message);
+    }
+
+    function _idOn(uint256 chain, address gateway, Message memory message) internal view returns (bytes32) {
         return keccak256(
             abi.encode(
-                SOURCE,
-                address(source),
+                chain,
+                gateway,
                 DESTINATION,
                 address(destination),
                 message.nonce,

@@ -23,6 +23,10 @@ class Settings(BaseSettings):
     )
     manifest_path: Path = Field(description="Deployment manifest written by `interpoints deploy`")
     rpc_urls: list[str] = Field(min_length=1, description="JSON-RPC endpoints of the chain, tried in order")
+    peer_rpc_urls: dict[int, list[str]] = Field(
+        default_factory=dict,
+        description="JSON-RPC endpoints of other chains by chain id, to learn there what became of swaps; JSON object",
+    )
     public_rpc_url: str | None = Field(
         default=None, description="RPC endpoint that browsers use for `check on chain`; the check is hidden without one"
     )

@@ -47,6 +47,8 @@ class Role(StrEnum):
     """Carry swaps into partners' own systems."""
     CLEAR = "clear"
     """Close and settle cycles, and keep the alerts on positions."""
+    FOLLOW = "follow"
+    """Learn on other chains what became of the swaps that went there."""
 
 
 @dataclass

@@ -12,6 +12,7 @@ from backend.chain.notifications import BLOCKS, OUTBOX, WorkWaiter
 from backend.chain.submitter import Submitter, build_submitters
 from backend.clearing.keeper import Keeper
 from backend.database import make_engine, make_sessions
+from backend.exchange.following import Follower
 from backend.partners.jobs import CHANNEL as PARTNERS_CHANNEL
 from backend.partners.worker import build_partner_worker
 from backend.points.batches import Batcher
@@ -44,6 +45,9 @@ def _build(settings: Settings, role: Role, stopping: threading.Event) -> RoleLoo
         step = Batcher(sessions, settings).run_once
     elif role is Role.CLEAR:
         step = Keeper(sessions, settings).run_once
+    elif role is Role.FOLLOW:
+        follower = Follower(sessions, settings)
+        step, close = follower.run_once, follower.close
     else:
         manifest = Manifest.load(settings.manifest_path)
         client = ChainClient(settings.rpc_urls, manifest.chain_id)
@@ -66,6 +70,7 @@ _CHANNELS = {
     Role.INDEX: (OUTBOX,),
     Role.POST: (BLOCKS, PARTNERS_CHANNEL),
     Role.CLEAR: (BLOCKS,),
+    Role.FOLLOW: (BLOCKS,),
 }
 
 

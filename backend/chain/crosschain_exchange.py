@@ -5,14 +5,14 @@ Lanes and swaps are encoded as for its sibling, in `backend.chain.points_exchang
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final, cast
 
-from eth_abi.abi import encode
 from eth_utils.crypto import keccak
 
 from backend.chain.abi_reading import read_values
+from backend.chain.client import Request
 from backend.chain.exchange_types import CrosschainSwap, MessageKind, SwapStatus
-from backend.chain.interoperable import interoperable_chain
 from backend.chain.points_exchange import Exchange, crosschain_lane_id
 from backend.chain.words import address_word, hash_word, lots_tail, number_word, selector
 
@@ -54,9 +54,14 @@ def encode_declare_home(programme_id: bytes, chain_id: int) -> bytes:
     return selector("declareHome(bytes32,uint256)") + hash_word(programme_id) + number_word(chain_id)
 
 
-def encode_link(gateway: bytes, counterpart: bytes) -> bytes:
-    """link(gateway, counterpart); `counterpart` as ERC-7930."""
-    return selector("link(address,bytes)") + encode(["address", "bytes"], [gateway, counterpart])
+def encode_link(chain_id: int, gateway: bytes, counterpart: bytes) -> bytes:
+    """link(chainId, gateway, counterpart)."""
+    return (
+        selector("link(uint256,address,address)")
+        + number_word(chain_id)
+        + address_word(gateway)
+        + address_word(counterpart)
+    )
 
 
 def encode_halt(lane: bytes) -> bytes:
@@ -78,10 +83,10 @@ class CrosschainExchange(Exchange):
         return self._number("homeOf(bytes32)", hash_word(programme_id), block=block)
 
     def link_of(self, chain_id: int, block: int | str = "latest") -> tuple[bytes, bytes] | None:
-        """Gateway and counterpart (ERC-7930) for a chain, if it is linked."""
-        chain = encode(["bytes"], [interoperable_chain(chain_id)])
-        gateway, counterpart = read_values(["address", "bytes"], self._call("getLink(bytes)", chain, block=block))
-        return (cast("bytes", gateway), cast("bytes", counterpart)) if counterpart else None
+        """The gateway here that leads to a chain and the exchange there, if it is linked."""
+        answer = self._call("linkOf(uint256)", number_word(chain_id), block=block)
+        gateway, counterpart = answer[12:32], answer[44:64]
+        return (gateway, counterpart) if any(gateway) else None
 
     def sent_count(self, lane: bytes, block: int | str = "latest") -> int:
         """Swaps sent over a lane, counted at its source: the last number."""
@@ -91,6 +96,16 @@ class CrosschainExchange(Exchange):
         """What the destination made of a swap: NONE before it arrived, COMPLETED when minted, REFUNDED when refused."""
         words = (hash_word(lane), number_word(number))
         return SwapStatus(self._number("outcomeOf(bytes32,uint256)", *words, block=block))
+
+    def outcomes_of(self, swaps: Sequence[tuple[bytes, int]], block: int | str = "latest") -> list[SwapStatus]:
+        """`outcome_of` for several (lane, number), asked at once."""
+        tag = hex(block) if isinstance(block, int) else block
+        head = selector("outcomeOf(bytes32,uint256)")
+        calls = [head + hash_word(lane) + number_word(number) for lane, number in swaps]
+        answers = self.client.batch(
+            [Request("eth_call", ({"to": self._text, "data": "0x" + call.hex()}, tag)) for call in calls]
+        )
+        return [SwapStatus(int(str(answer), 16)) for answer in answers]
 
     def paused(self, block: int | str = "latest") -> bool:
         """Whether no swap begins or is minted."""

@@ -28,8 +28,11 @@ def api(env_file: EnvFile = None) -> None:
 
 def worker(
     roles: Annotated[
-        str, typer.Option(help="What this worker does, separated by commas: intake, batch, submit, index, post, clear.")
-    ] = "intake,batch,submit,index,post,clear",
+        str,
+        typer.Option(
+            help="What this worker does, separated by commas: intake, batch, submit, index, post, clear, follow."
+        ),
+    ] = "intake,batch,submit,index,post,clear,follow",
     env_file: EnvFile = None,
 ) -> None:
     """Do the work behind the API until stopped: SIGTERM lets the steps under way end."""

@@ -18,9 +18,8 @@ from backend.exchange.models import ExchangeQuote
 from backend.exchange.parties import Parties
 from backend.exchange.preflight import Outlook, QuoteFacts, Route, SwapFacts, examine
 from backend.exchange.questions import Trial, refusal_by_chain
-from backend.exchange.schemas import DEFAULT_DEADLINE_SECONDS, DryRunSwap, SwapAmounts
+from backend.exchange.schemas import DryRunSwap, SwapAmounts
 from backend.exchange.settlement_money import SettlementMoney
-from backend.members.models import Enrolment
 from backend.points.accounts import holding_of
 from backend.points.redemptions import read_lots
 
@@ -48,7 +47,7 @@ def find_quote(session: Session, exchange: Exchange, quote_id: str | None) -> Qu
     quote = session.get(ExchangeQuote, quote_id)
     if quote is None:
         raise QuoteNotFoundError(f"There is no quote {quote_id}; ask the destination programme for one.")
-    used = bool(repository.burns_with(session, exchange.address, [quote]))
+    used = bool(repository.burns_with(session, [exchange.address], [quote]))
     return QuoteFacts(quote, used or repository.is_named_by_open_swap(session, quote.id))
 
 
@@ -69,11 +68,11 @@ def quote_on_chain(quote: ExchangeQuote | None) -> Quote:
     )
 
 
-def request_of(facts: SwapFacts, receiver: Enrolment, ref: bytes, deadline: int) -> SwapRequest:
+def request_of(facts: SwapFacts, parties: Parties, ref: bytes, deadline: int) -> SwapRequest:
     """The request as the chain takes it."""
     return SwapRequest(
         lane_id=facts.route.lane.lane,
-        to=receiver.account,
+        to=parties.recipient,
         max_in=facts.max_points_in,
         min_out=facts.min_points_out,
         ref=ref,
@@ -81,13 +80,13 @@ def request_of(facts: SwapFacts, receiver: Enrolment, ref: bytes, deadline: int)
     )
 
 
-def dry_run(chain: ChainClient, facts: SwapFacts, receiver: Enrolment) -> DryRunSwap:
+def dry_run(chain: ChainClient, facts: SwapFacts, parties: Parties) -> DryRunSwap:
     """What the swap would come to, and why it would be refused. Writes nothing."""
     outlook = examine(facts)
     if not outlook.refusals:
-        deadline = facts.deadline or facts.route.timestamp + DEFAULT_DEADLINE_SECONDS
+        deadline = facts.deadline or facts.route.usual_deadline
         quote = quote_on_chain(facts.quote.quote if facts.quote is not None else None)
-        request = request_of(facts, receiver, _ANY_REF, deadline)
+        request = request_of(facts, parties, _ANY_REF, deadline)
         refusal = refusal_by_chain(chain, facts.route.exchange, Trial(facts.account, request, quote))
         outlook.refusals += [refusal] if refusal is not None else []
     return read_outlook(facts, outlook)

@@ -213,3 +213,41 @@ class SwapRefusedError(ConflictError):
 
     slug = "swap-refused"
     title = "The chain would refuse this swap"
+
+
+# Between chains
+
+
+class LaneStartsAbroadError(ConflictError):
+    """Swaps on this lane begin on the chain `chain_id`, where the source's points live."""
+
+    slug = "lane-starts-abroad"
+    title = "Swaps on this lane begin on another chain"
+
+
+class RecipientRequiredError(InvalidRequestError):
+    """The lane leads to the chain `chain_id`: the request has to say which account there gets the points."""
+
+    slug = "recipient-required"
+    title = "Which account on the other chain?"
+
+
+class RecipientNotTakenError(InvalidRequestError):
+    """The request names an account that cannot get the points: on this chain they go to the member's own."""
+
+    slug = "recipient-not-taken"
+    title = "No such recipient"
+
+
+class DeadlineTooFarError(ConflictError):
+    """A swap to another chain may not wait that long; `latest` says how long it may."""
+
+    slug = "deadline-too-far"
+    title = "The deadline is too far off"
+
+
+class NotLinkedError(ConflictError):
+    """The exchange is not linked with the chain where the destination's points live."""
+
+    slug = "not-linked"
+    title = "The chains are not linked"

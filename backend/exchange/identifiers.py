@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from backend.chain.points_exchange import lane_id
+from backend.chain.points_exchange import crosschain_lane_id
 from backend.errors import NotFoundError
 from backend.programmes.models import Programme
 
@@ -40,4 +40,5 @@ def parse_lane(text: str) -> bytes:
 
 def lane_between(source: Programme, destination: Programme) -> bytes:
     """The lane's id on chain, whether or not it was ever proposed."""
-    return lane_id(source.chain_id, programme_key(source.slug), programme_key(destination.slug))
+    keys = programme_key(source.slug), programme_key(destination.slug)
+    return crosschain_lane_id(source.home_chain_id, keys[0], destination.home_chain_id, keys[1])

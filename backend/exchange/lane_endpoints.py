@@ -12,7 +12,7 @@ from backend.auth.routing import CallerDep, ContextDep, SessionDep, Writing, Wri
 from backend.auth.scopes import Scope
 from backend.chain.models import Operation
 from backend.exchange import lane_service
-from backend.exchange.deployment import exchange_of
+from backend.exchange.deployment import exchanges_of
 from backend.exchange.errors import LaneNotFoundError
 from backend.exchange.identifiers import lane_text
 from backend.exchange.lane_schemas import (
@@ -43,15 +43,15 @@ def _acting(writing: Writing, programme_id: str | None) -> Programme:
 
 
 def _route(writing: Writing, lane_id: str) -> Route:
-    return visible_route(writing.session, exchange_of(writing.context.settings), writing.caller, lane_id)
+    return visible_route(writing.session, exchanges_of(writing.context.settings), writing.caller, lane_id)
 
 
 def _changed(writing: Writing, operation: Operation, lane: str, terms_hash: str | None) -> LaneChange:
-    exchange = exchange_of(writing.context.settings)
+    exchanges = exchanges_of(writing.context.settings)
 
     def render(fresh: Session) -> LaneChange:
         try:
-            read = read_lane(fresh, find_route(fresh, exchange, lane))
+            read = read_lane(fresh, find_route(fresh, exchanges, lane))
         except LaneNotFoundError:
             read = None
         return LaneChange(operation_id=operation.id, terms_hash=terms_hash, lane=read)
@@ -70,7 +70,7 @@ def _changed(writing: Writing, operation: Operation, lane: str, terms_hash: str 
 def propose_lane(body: LaneCreate, writing: WritingDep) -> BaseModel:
     """Offers terms to the other programme. `mode: dry_run` checks them and shows what swaps would come to."""
     proposer = _acting(writing, body.programme_id)
-    route = lane_service.route_for(writing.session, exchange_of(writing.context.settings), body, proposer)
+    route = lane_service.route_for(writing.session, exchanges_of(writing.context.settings), body, proposer)
     examined = lane_service.examine_proposal(writing.session, route, body)
     if body.mode == "dry_run":
         writing.request.state.nothing_written = True
@@ -91,7 +91,7 @@ def list_lanes(
     def key(route: Route) -> list[str | int]:
         return [route.source.slug, route.destination.slug]
 
-    routes = list_routes(session, exchange_of(context.settings), caller)
+    routes = list_routes(session, exchanges_of(context.settings), caller)
     rows = [route for route in routes if after is None or key(route) > after][: limit + 1]
     return page_of(rows, limit, key, lambda route: read_lane(session, route))
 
@@ -100,7 +100,7 @@ def list_lanes(
 @allow(_READ)
 def get_lane(lane_id: str, session: SessionDep, caller: CallerDep, context: ContextDep) -> LaneRead:
     """One lane: terms in force and to come, proposals, and what its daily cap still allows."""
-    return read_lane(session, visible_route(session, exchange_of(context.settings), caller, lane_id))
+    return read_lane(session, visible_route(session, exchanges_of(context.settings), caller, lane_id))
 
 
 @router.get("/{lane_id}/history")
@@ -114,7 +114,7 @@ def get_lane_history(
     cursor: CursorText = None,
 ) -> Page[LaneEventRead]:
     """Every proposal, agreement and stop, oldest first, with its block."""
-    route = visible_route(session, exchange_of(context.settings), caller, lane_id)
+    route = visible_route(session, exchanges_of(context.settings), caller, lane_id)
     after = decode_cursor(cursor, int, int)
 
     def key(event: LaneEventRead) -> list[str | int]:

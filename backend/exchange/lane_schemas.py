@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 from backend.bodies import Body
 from backend.exchange.settlement_money import SettlementMoney
 from backend.exchange.terms import Terms
-from backend.hexes import HashText
+from backend.hexes import AddressText, HashText
 from backend.members.schemas import IdText
 from backend.points.schemas import Mode
 
@@ -23,6 +23,7 @@ class PartyRead(BaseModel):
     id: str
     slug: str
     name: str
+    chain_id: int = Field(description="The chain on which its points live")
 
 
 class AgreementRead(BaseModel):
@@ -51,7 +52,7 @@ class CapRead(BaseModel):
 
 
 class LaneRead(BaseModel):
-    """One direction between two programmes.
+    """One direction between two programmes. Swaps begin on the source's chain; a lane to another one is agreed on both.
 
     *proposed*: not agreed yet; *open*; *stopped* by one of the two; *ended*: past the terms' last second; *withdrawn*:
     there is not even a proposal.
@@ -61,6 +62,7 @@ class LaneRead(BaseModel):
     source: PartyRead = Field(description="Whose points are given")
     destination: PartyRead = Field(description="Whose points are got")
     state: LaneWord
+    exchange: AddressText = Field(description="The contract of this chain on which it is agreed")
     agreement: AgreementRead | None = Field(description="The terms in force, or the last ones")
     coming: AgreementRead | None = Field(description="Agreed terms whose notice runs")
     proposals: list[ProposalRead]

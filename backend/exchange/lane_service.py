@@ -18,7 +18,7 @@ from backend.chain.points_exchange import (
 )
 from backend.errors import InterpointsError, InvalidRequestError
 from backend.exchange import errors
-from backend.exchange.deployment import Exchange
+from backend.exchange.deployment import Exchange, Exchanges
 from backend.exchange.identifiers import lane_between, lane_text, programme_key
 from backend.exchange.lane_schemas import DryRunLane, ExamplePrice, LaneCreate, Reason
 from backend.exchange.lanes import LaneState, lane_states
@@ -33,19 +33,21 @@ from backend.programmes.repository import get_programme
 _EXAMPLES = (100, 1_000, 10_000)
 
 
-def route_for(session: Session, exchange: Exchange, body: LaneCreate, proposer: Programme) -> Route:
+def route_for(session: Session, exchanges: Exchanges, body: LaneCreate, proposer: Programme) -> Route:
     """The lane that a proposal is for, whether or not it was ever proposed.
 
-    Raises ProgrammeNotFoundError, WrongNetworkError, and InvalidRequestError when the proposer has no part in it.
+    Raises ProgrammeNotFoundError, WrongNetworkError, ExchangeNotDeployedError, and InvalidRequestError when the
+    proposer has no part in it.
     """
     source, destination = get_programme(session, body.source), get_programme(session, body.destination)
     if source.id == destination.id:
         raise InvalidRequestError("A lane needs two different programmes.")
     if proposer.id not in (source.id, destination.id):
         raise InvalidRequestError("Only the two programmes of a lane can propose terms for it.")
-    exchange.check_network(source, destination)
-    lane, timestamp = lane_between(source, destination), exchange_now(session, exchange)
-    state = lane_states(session, exchange.address, [lane], timestamp).get(lane)
+    exchanges.here.check_network(source, destination)
+    exchange = exchanges.between(source, destination)
+    lane, timestamp = lane_between(source, destination), exchange_now(session, exchanges)
+    state = lane_states(session, [exchange.address], [lane], timestamp).get(lane)
     fresh = LaneState(lane, programme_key(source.slug), programme_key(destination.slug))
     return Route(exchange, state or fresh, source, destination, timestamp)
 
@@ -137,9 +139,16 @@ def _other(route: Route, programme: Programme) -> Programme:
 
 def _range_problems(terms: LaneTerms, route: Route, notice_seconds: int = 0) -> list[InterpointsError]:
     """What the ranges of the fields do not say already."""
-    if terms.valid_until >= route.timestamp + notice_seconds:
-        return []
-    return [errors.LaneTermsError("`valid_until` is before the terms would come into force; propose a later one.")]
+    problems: list[InterpointsError] = []
+    if terms.valid_until < route.timestamp + notice_seconds:
+        problems.append(
+            errors.LaneTermsError("`valid_until` is before the terms would come into force; propose a later one.")
+        )
+    if terms.posted and route.crosses:
+        problems.append(
+            errors.LaneTermsError("A lane between two chains cannot be `posted`; propose `delivery: minted`.")
+        )
+    return problems
 
 
 def _gains(session: Session, route: Route, terms: LaneTerms) -> list[InterpointsError]:

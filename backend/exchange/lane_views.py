@@ -22,7 +22,7 @@ from backend.exchange.lanes import Agreement, LaneEvent, lane_events, volumes_of
 from backend.exchange.preflight import Route, Volume
 from backend.exchange.repository import leaving_out
 from backend.exchange.terms import Terms, last_time
-from backend.hexes import hex_text
+from backend.hexes import address_text, hex_text
 from backend.points.clock import to_time
 from backend.programmes.models import Programme
 
@@ -49,6 +49,7 @@ def read_lane(session: Session, route: Route) -> LaneRead:
         source=_party(route.source),
         destination=_party(route.destination),
         state=lane.state(route.timestamp),
+        exchange=address_text(route.exchange.address),
         agreement=_agreement(lane.present, route),
         coming=_agreement(lane.coming, route),
         proposals=[
@@ -65,7 +66,7 @@ def read_lane(session: Session, route: Route) -> LaneRead:
 
 
 def _party(programme: Programme) -> PartyRead:
-    return PartyRead(id=programme.id, slug=programme.slug, name=programme.name)
+    return PartyRead(id=programme.id, slug=programme.slug, name=programme.name, chain_id=programme.home_chain_id)
 
 
 def _agreement(agreement: Agreement | None, route: Route) -> AgreementRead | None:
@@ -95,7 +96,7 @@ def read_history(session: Session, route: Route) -> list[LaneEventRead]:
     by_key = {programme_key(programme.slug): programme for programme in (route.source, route.destination)}
     offers: dict[bytes, LaneTerms] = {}
     answer = []
-    for event in lane_events(session, route.exchange.address, [route.lane.lane]):
+    for event in lane_events(session, [route.exchange.address], [route.lane.lane]):
         actor = by_key.get(event.actor) if event.actor is not None else None
         if event.name == "LaneAgreed":
             actor = _acceptor(by_key, offers, event)

@@ -110,14 +110,14 @@ class LaneState:
         return terms if terms is not None and terms_hash(terms) == wanted else None
 
 
-def lane_events(session: Session, exchange: bytes, lanes: Sequence[bytes]) -> list[LaneEvent]:
-    """Everything logged about these lanes, oldest first."""
+def lane_events(session: Session, exchanges: Sequence[bytes], lanes: Sequence[bytes]) -> list[LaneEvent]:
+    """Everything that these exchanges logged about these lanes, oldest first. No two have a lane in common."""
     if not lanes:
         return []
     query = (
         select(TokenEvent, Block.timestamp)
         .join(Block, (Block.chain_id == TokenEvent.chain_id) & (Block.number == TokenEvent.block_number))
-        .where(TokenEvent.token == exchange, TokenEvent.ref.in_(lanes), TokenEvent.name.in_(LANE_EVENTS))
+        .where(TokenEvent.token.in_(exchanges), TokenEvent.ref.in_(lanes), TokenEvent.name.in_(LANE_EVENTS))
         .order_by(TokenEvent.block_number, TokenEvent.log_index)
     )
     return [_event(row, timestamp) for row, timestamp in session.execute(query)]
@@ -143,9 +143,11 @@ def replay(events: Iterable[LaneEvent], timestamp: int) -> dict[bytes, LaneState
     return lanes
 
 
-def lane_states(session: Session, exchange: bytes, lanes: Sequence[bytes], timestamp: int) -> dict[bytes, LaneState]:
+def lane_states(
+    session: Session, exchanges: Sequence[bytes], lanes: Sequence[bytes], timestamp: int
+) -> dict[bytes, LaneState]:
     """Those of these lanes that were ever proposed."""
-    return replay(lane_events(session, exchange, lanes), timestamp)
+    return replay(lane_events(session, exchanges, lanes), timestamp)
 
 
 def volumes_of(session: Session, chain_id: int, lane: bytes, timestamp: int) -> dict[int, int]:

@@ -5,7 +5,7 @@ Lanes have no table: what was proposed, agreed and stopped is on the chain, and 
 
 from __future__ import annotations
 
-from sqlalchemy import ForeignKey, Index, LargeBinary, String, UniqueConstraint
+from sqlalchemy import BigInteger, ForeignKey, Index, LargeBinary, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from backend.database import Address, Base, Hash, Points, PublicId, Time
@@ -59,7 +59,8 @@ class Swap(Base):
     """The source programme."""
     destination_programme_id: Mapped[str] = mapped_column(ForeignKey("programmes.id"))
     enrolment_id: Mapped[str] = mapped_column(ForeignKey("enrolments.id"))
-    destination_enrolment_id: Mapped[str] = mapped_column(ForeignKey("enrolments.id"))
+    destination_enrolment_id: Mapped[str | None] = mapped_column(ForeignKey("enrolments.id"))
+    """Empty when the points go to an account on another chain."""
     requester: Mapped[str] = mapped_column(String(40))
     """Whose reference it is: the source programme's id, or the member's who asked in person."""
     reference: Mapped[str] = mapped_column(String(64))
@@ -79,3 +80,29 @@ class Swap(Base):
     quote_id: Mapped[str | None] = mapped_column(ForeignKey("exchange_quotes.id"))
     operation_id: Mapped[str] = mapped_column(ForeignKey("operations.id"))
     created_at: Mapped[Time]
+
+
+class Crossing(Base):
+    """What became of a swap on another chain, learnt from that chain's final blocks. Written once the burn is final.
+
+    It is kept when the projection is rebuilt: only asking the other chain again could restore it.
+    """
+
+    __tablename__ = "crossings"
+    __table_args__ = (
+        Index("ix_crossings_open", "chain_id", "next_check_at", postgresql_where=text("outcome IS NULL")),
+    )
+
+    swap_id: Mapped[str] = mapped_column(ForeignKey("swaps.id"), primary_key=True)
+    chain_id: Mapped[int] = mapped_column(BigInteger)
+    """The other chain."""
+    lane_id: Mapped[Hash]
+    number: Mapped[int] = mapped_column(BigInteger)
+    """Of the lane's swaps, counted at its source."""
+    outcome: Mapped[str | None] = mapped_column(String(8))
+    """minted or refused; empty while the other chain has not decided."""
+    block_number: Mapped[int | None] = mapped_column(BigInteger)
+    """The final block of the other chain by which it is known."""
+    found_at: Mapped[Time]
+    """When its burn was seen to be final."""
+    next_check_at: Mapped[Time]

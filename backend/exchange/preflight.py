@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from backend.chain.crosschain_exchange import MAX_TRANSIT_SECONDS
 from backend.chain.errors import ContractRevertedError
 from backend.chain.event_types import Lot
 from backend.chain.exchange_types import LaneTerms, Price
@@ -15,6 +16,7 @@ from backend.exchange.deployment import Exchange
 from backend.exchange.lanes import Agreement, LaneState, frees_at
 from backend.exchange.models import ExchangeQuote
 from backend.exchange.refusals import typed
+from backend.exchange.schemas import CROSSING_DEADLINE_SECONDS, DEFAULT_DEADLINE_SECONDS
 from backend.exchange.terms import last_time
 from backend.points.accounts import Holding, LotAmount, current_epoch
 from backend.points.clock import to_time
@@ -31,6 +33,32 @@ class Route:
     source: Programme
     destination: Programme
     timestamp: int
+
+    @property
+    def crosses(self) -> bool:
+        """Whether the two programmes are at home on different chains."""
+        return self.source.home_chain_id != self.destination.home_chain_id
+
+    @property
+    def leads_abroad(self) -> bool:
+        """Whether swaps begin on this chain and end on another."""
+        return self.destination.home_chain_id != self.exchange.chain_id
+
+    @property
+    def usual_deadline(self) -> int:
+        """Last second of a swap that names none."""
+        usual = CROSSING_DEADLINE_SECONDS if self.leads_abroad else DEFAULT_DEADLINE_SECONDS
+        return self.timestamp + usual
+
+    def check_begins_here(self) -> None:
+        """Raises LaneStartsAbroadError when swaps on this lane begin on another chain."""
+        home = self.source.home_chain_id
+        if home != self.exchange.chain_id:
+            raise errors.LaneStartsAbroadError(
+                f"The points of {self.source.name} live on chain {home}: swaps on this lane begin there. Ask the"
+                f" deployment of {self.source.name} on that chain, under the same lane id.",
+                chain_id=home,
+            )
 
     @property
     def agreement(self) -> Agreement:
@@ -134,6 +162,13 @@ def _of_request(facts: SwapFacts, agreement: Agreement) -> Iterator[InterpointsE
             " chain. Name a later one, or leave it out.",
             chain_time=to_time(now).isoformat(),
         )
+    latest = now + MAX_TRANSIT_SECONDS
+    if facts.route.leads_abroad and (facts.deadline or 0) > latest:
+        yield errors.DeadlineTooFarError(
+            f"A swap to another chain may wait seven days, until {to_time(latest).isoformat()}. Name an earlier"
+            " deadline, or leave it out.",
+            latest=to_time(latest).isoformat(),
+        )
     if facts.quote is not None:
         yield from _of_quote(facts, facts.quote, agreement)
 
@@ -206,8 +241,8 @@ def _add_lots(facts: SwapFacts, terms: LaneTerms, priced: Price, outlook: Outloo
         return
     route = facts.route
     outlook.lots_in = facts.holding.lots_for(priced.points_in)
-    if terms.posted:
-        return
+    if terms.posted or route.leads_abroad:
+        return  # Which lots come of it is decided where they are minted.
     if not terms.carry_expiry:
         outlook.lots_out = [LotAmount(current_epoch(route.destination, route.timestamp), priced.points_out)]
         return

@@ -13,9 +13,9 @@ from backend.auth.scopes import Scope
 from backend.chain.signers import SignerSource, signers_from_settings
 from backend.context import AppContext
 from backend.exchange import assessment, quotes
-from backend.exchange.deployment import exchange_of
+from backend.exchange.deployment import exchanges_of
 from backend.exchange.identifiers import LaneText, parse_lane
-from backend.exchange.parties import find_parties
+from backend.exchange.parties import find_parties, find_quoted
 from backend.exchange.routes import visible_route
 from backend.exchange.schemas import DryRunSwap, QuoteCreate, QuoteRead, SignedQuoteCreate
 from backend.pagination import CursorText, Limit, Page, decode_cursor, page_of
@@ -56,24 +56,24 @@ def create_quote(
     A dry run is the source programme's or the member's to ask; it writes nothing. A bonus is the destination
     programme's to promise; its quoter signs it, for the lane's terms in force.
     """
-    exchange = exchange_of(context.settings)
-    route = visible_route(session, exchange, caller, body.lane_id)
+    exchanges = exchanges_of(context.settings)
+    route = visible_route(session, exchanges, caller, body.lane_id)
     if isinstance(body, SignedQuoteCreate):
         if caller.member_id is not None:
             raise ForbiddenError("A member cannot sign quotes; ask the programme that you want points of.")
         _require(caller, Scope.QUOTES_WRITE)
-        parties = find_parties(session, caller, route, body, route.destination)
+        giver = find_quoted(session, caller, route, body)
         quotes.check_quoter(session, route.destination)
-        signer = _signers(context, exchange.chain_id).signer(route.destination.quoter)
-        quote = quotes.create_quote(session, route, parties, body, signer)
+        signer = _signers(context, exchanges.chain_id).signer(route.destination.quoter)
+        quote = quotes.create_quote(session, route, giver, body, signer)
         row = quotes.visible_quote(session, caller, quote.id)
-        return quotes.read_quotes(session, exchange.address, exchange.chain_id, [row])[quote.id]
+        return quotes.read_quotes(session, exchanges, [row])[quote.id]
     _require(caller, Scope.SWAPS_WRITE)
-    parties = find_parties(session, caller, route, body, route.source)
+    parties = find_parties(session, caller, route, body, pricing=True)
     facts = assessment.gather(session, route, parties, body)
     request.state.nothing_written = True
     response.status_code = 200
-    return assessment.dry_run(context.chain, facts, parties.receiver)
+    return assessment.dry_run(context.chain, facts, parties)
 
 
 @router.get("")
@@ -87,7 +87,7 @@ def list_quotes(
     cursor: CursorText = None,
 ) -> Page[QuoteRead]:
     """Signed quotes, newest first: a member's own, or those of a programme's lanes in either direction."""
-    exchange, after = exchange_of(context.settings), decode_cursor(cursor, str)
+    exchanges, after = exchanges_of(context.settings), decode_cursor(cursor, str)
     rows = quotes.visible_quotes(
         session,
         caller,
@@ -95,7 +95,7 @@ def list_quotes(
         lane=parse_lane(lane_id) if lane_id is not None else None,
         before=str(after[0]) if after else None,
     )
-    read = quotes.read_quotes(session, exchange.address, exchange.chain_id, rows)
+    read = quotes.read_quotes(session, exchanges, rows)
     return page_of(rows, limit, lambda row: [row.quote.id], lambda row: read[row.quote.id])
 
 
@@ -103,5 +103,5 @@ def list_quotes(
 @allow(_READ)
 def get_quote(quote_id: str, session: SessionDep, caller: CallerDep, context: ContextDep) -> QuoteRead:
     """One signed quote, and whether a swap has used it."""
-    exchange, row = exchange_of(context.settings), quotes.visible_quote(session, caller, quote_id)
-    return quotes.read_quotes(session, exchange.address, exchange.chain_id, [row])[quote_id]
+    row = quotes.visible_quote(session, caller, quote_id)
+    return quotes.read_quotes(session, exchanges_of(context.settings), [row])[quote_id]

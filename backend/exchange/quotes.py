@@ -12,15 +12,16 @@ from backend.chain.points_exchange import quote_typed_data
 from backend.chain.signers import Signer
 from backend.database import new_id, utc_now
 from backend.exchange import repository
+from backend.exchange.deployment import Exchanges
 from backend.exchange.errors import BonusTooHighError, NotQuoterError, QuoteNotFoundError, QuoteSignatureError
 from backend.exchange.identifiers import lane_text
 from backend.exchange.models import ExchangeQuote
-from backend.exchange.parties import Parties
 from backend.exchange.preflight import Route
 from backend.exchange.questions import signer_of
 from backend.exchange.repository import QuoteRow
 from backend.exchange.schemas import QuoteRead, SignedQuoteCreate
 from backend.hexes import address_text, hex_text
+from backend.members.models import Enrolment
 from backend.points.clock import chain_now, to_time
 from backend.programmes.models import Programme
 
@@ -35,7 +36,7 @@ def check_quoter(session: Session, programme: Programme) -> None:
 
 
 def create_quote(
-    session: Session, route: Route, parties: Parties, body: SignedQuoteCreate, signer: Signer
+    session: Session, route: Route, giver: Enrolment, body: SignedQuoteCreate, signer: Signer
 ) -> ExchangeQuote:
     """Signs and stores a quote on the terms in force.
 
@@ -52,14 +53,14 @@ def create_quote(
         quote_id=secrets.token_bytes(32),
         lane_id=route.lane.lane,
         version=agreement.version,
-        account=parties.giver.account,
+        account=giver.account,
         max_in=body.max_points_in,
         bonus_bps=body.bonus_bps,
         expires_at=route.timestamp + body.valid_seconds,
         signer=signer.address,
         signature=b"",
     )
-    row = _row(route, parties, quote, _sign(route, quote, signer))
+    row = _row(route, giver, quote, _sign(route, quote, signer))
     session.add(row)
     session.flush()
     return row
@@ -75,11 +76,11 @@ def _sign(route: Route, quote: Quote, signer: Signer) -> bytes:
     return signature
 
 
-def _row(route: Route, parties: Parties, quote: Quote, signature: bytes) -> ExchangeQuote:
+def _row(route: Route, giver: Enrolment, quote: Quote, signature: bytes) -> ExchangeQuote:
     return ExchangeQuote(
         id=new_id("qte"),
         programme_id=route.destination.id,
-        enrolment_id=parties.giver.id,
+        enrolment_id=giver.id,
         lane_id=quote.lane_id,
         version=quote.version,
         quote_id=quote.quote_id,
@@ -122,10 +123,10 @@ def visible_quote(session: Session, caller: Caller, quote_id: str) -> QuoteRow:
     return rows[0]
 
 
-def read_quotes(session: Session, exchange: bytes, chain_id: int, rows: list[QuoteRow]) -> dict[str, QuoteRead]:
+def read_quotes(session: Session, exchanges: Exchanges, rows: list[QuoteRow]) -> dict[str, QuoteRead]:
     """Quotes as they are shown, by id."""
-    now = chain_now(session, chain_id)
-    used = repository.burns_with(session, exchange, [row.quote for row in rows])
+    now = chain_now(session, exchanges.chain_id)
+    used = repository.burns_with(session, exchanges.addresses, [row.quote for row in rows])
     return {row.quote.id: _read(row, used.get(row.quote.quote_id), now) for row in rows}
 
 

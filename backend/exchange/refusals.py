@@ -24,6 +24,7 @@ _KINDS: Final[dict[str, tuple[type[InterpointsError], str]]] = {
         "Swap fewer points, or wait until the source programme has posted collateral or got a credit line.",
     ),
     "ERC20InsufficientBalance": (InsufficientPointsError, "Swap fewer points."),
+    "DeadlineTooFar": (errors.DeadlineTooFarError, "Name a deadline within seven days, or leave it out."),
     "EnforcedPause": (errors.ProgrammeNotActiveError, _WAIT),
     "ExpiryNotCarriable": (
         errors.ExpiryNotCarriableError,
@@ -39,6 +40,10 @@ _KINDS: Final[dict[str, tuple[type[InterpointsError], str]]] = {
     "InvalidSwapAmount": (errors.TooFewPointsError, "Swap more points, so that they come to at least one."),
     "LaneNotOpen": (errors.LaneStoppedError, "Choose another lane, or wait until the programmes agree again."),
     "NotJoined": (errors.DebitCapReachedError, "Both programmes must take part in the clearing first."),
+    "NotLinked": (
+        errors.NotLinkedError,
+        "The operator links the two deployments (`interpoints deploy --peer`); swap under a new reference afterwards.",
+    ),
     "ProgrammeNotActive": (errors.ProgrammeNotActiveError, _WAIT),
     "QuoteExceeded": (errors.QuoteExceededError, "Give fewer points, or ask for a larger quote."),
     "QuoteExpired": (errors.QuoteExpiredError, _NEW_QUOTE),

@@ -12,8 +12,8 @@ from sqlalchemy.orm import Session, aliased
 
 from backend.chain.models import Operation, TokenEvent
 from backend.chain.points_exchange import QUOTER_ROLE
-from backend.exchange.models import ExchangeQuote, Swap
-from backend.exchange.states import SWAP_EVENTS, Events
+from backend.exchange.models import Crossing, ExchangeQuote, Swap
+from backend.exchange.states import SWAP_EVENTS, Events, Outcome
 from backend.hexes import hex_text
 from backend.members.models import Enrolment
 from backend.programmes.models import Programme
@@ -77,16 +77,24 @@ def list_swaps(
     return [SwapRow(*row) for row in session.execute(query.execution_options(populate_existing=True))]
 
 
-def swap_events(session: Session, exchange: bytes, swap_hashes: Sequence[bytes]) -> dict[bytes, Events]:
-    """What the exchange has logged about swaps, by swap and name."""
+def swap_events(session: Session, exchanges: Sequence[bytes], swap_hashes: Sequence[bytes]) -> dict[bytes, Events]:
+    """What the exchanges have logged about swaps, by swap and name."""
     found: defaultdict[bytes, dict[str, Mapping[str, Any]]] = defaultdict(dict)
     if swap_hashes:
         query = select(TokenEvent.ref, TokenEvent.name, TokenEvent.payload).where(
-            TokenEvent.token == exchange, TokenEvent.ref.in_(swap_hashes), TokenEvent.name.in_(SWAP_EVENTS)
+            TokenEvent.token.in_(exchanges), TokenEvent.ref.in_(swap_hashes), TokenEvent.name.in_(SWAP_EVENTS)
         )
         for swap_hash, name, payload in session.execute(query):
             found[cast("bytes", swap_hash)][name] = payload
     return dict(found)
+
+
+def outcomes_of(session: Session, swap_ids: Sequence[str]) -> dict[str, Outcome]:
+    """What other chains made of these swaps, as far as it is known."""
+    query = select(Crossing.swap_id, Crossing.outcome).where(
+        Crossing.swap_id.in_(swap_ids), Crossing.outcome.is_not(None)
+    )
+    return {swap_id: Outcome(outcome) for swap_id, outcome in session.execute(query) if outcome is not None}
 
 
 def leaving_out(session: Session, lane: bytes) -> int:
@@ -137,7 +145,7 @@ def list_quotes(
     return [QuoteRow(*row) for row in session.execute(query)]
 
 
-def burns_with(session: Session, exchange: bytes, quotes: Sequence[ExchangeQuote]) -> dict[bytes, bytes]:
+def burns_with(session: Session, exchanges: Sequence[bytes], quotes: Sequence[ExchangeQuote]) -> dict[bytes, bytes]:
     """The swaps on chain that used these quotes, by the quotes' ids on chain."""
     if not quotes:
         return {}
@@ -145,7 +153,7 @@ def burns_with(session: Session, exchange: bytes, quotes: Sequence[ExchangeQuote
     wanted = {hex_text(quote.quote_id): quote.quote_id for quote in quotes}
     quote_id = burn.payload["quote_id"].astext
     query = select(quote_id, burn.ref).where(
-        burn.token == exchange,
+        burn.token.in_(exchanges),
         burn.account.in_({quote.account for quote in quotes}),
         burn.name == "SwapBurnt",
         quote_id.in_(wanted),

@@ -17,7 +17,10 @@ from backend.members.schemas import IdText, Reference
 from backend.points.schemas import LotRead, Mode, PositivePoints
 
 LONGEST_ORDER_SECONDS = 86_400
+DEFAULT_ORDER_SECONDS = 900
 DEFAULT_DEADLINE_SECONDS = 600
+CROSSING_DEADLINE_SECONDS = 3_600
+"""The usual deadline to another chain: until then a swap waits to be minted there, after it it is refused."""
 
 
 class MemberNamed(Body):
@@ -41,6 +44,11 @@ class SwapAmounts(MemberNamed):
     lane_id: LaneText
     max_points_in: PositivePoints = Field(description="Most points to give; only as many are taken as the rest needs")
     quote_id: IdText | None = Field(default=None, description="A signed quote: its bonus is added")
+    recipient: AddressText | None = Field(
+        default=None,
+        description="Where the lane leads to another chain: the account there that gets the points, as the"
+        " destination's own deployment names it (`account` of the enrolment). Refused on other lanes",
+    )
 
 
 class DryRunQuoteCreate(SwapAmounts):
@@ -54,6 +62,11 @@ class SignedQuoteCreate(MemberNamed):
 
     mode: Literal["signed"]
     lane_id: LaneText
+    account: AddressText | None = Field(
+        default=None,
+        description="Where the lane leads to another chain, instead of the member: the source's account that gives,"
+        " since the destination's customers are not known here",
+    )
     bonus_bps: int = Field(strict=True, ge=1, le=10_000, description="Extra points out, in 0.01 % of the points out")
     max_points_in: PositivePoints = Field(description="Most points in that it is good for")
     valid_seconds: int = Field(
@@ -91,7 +104,8 @@ class DryRunSwap(BaseModel):
     settlement: SettlementMoney | None = Field(description="What the source programme would owe the destination")
     lots_in: list[LotRead] = Field(description="The lots that would be given, earliest first")
     lots_out: list[LotRead] | None = Field(
-        description="What the member would get, with its expiry; null when the destination keeps its own points"
+        description="What the member would get, with its expiry; null when the destination keeps its own points, or"
+        " mints them on another chain"
     )
     available_points: int = Field(description="What the member can give now")
     available_points_out: int | None = Field(description="What the lane's daily cap still allows; null without terms")
@@ -132,8 +146,12 @@ class SwapOrderCreate(SwapAmounts):
     """Asks for what a wallet has to sign to swap."""
 
     min_points_out: PositivePoints
-    valid_seconds: int = Field(
-        default=900, ge=1, le=LONGEST_ORDER_SECONDS, description="How long the order can be relayed (chain time)"
+    valid_seconds: int | None = Field(
+        default=None,
+        ge=1,
+        le=LONGEST_ORDER_SECONDS,
+        description=f"How long the order can be relayed (chain time); default {DEFAULT_ORDER_SECONDS}, and"
+        f" {CROSSING_DEADLINE_SECONDS} to another chain, where it is also how long the swap may wait",
     )
 
 
@@ -153,7 +171,9 @@ class SwapCreate(SwapAmounts):
     reference: Reference = Field(description="The caller's own number of the swap")
     min_points_out: PositivePoints = Field(description="Fewest points to get; otherwise nothing is moved")
     deadline: UtcTime | None = Field(
-        default=None, description=f"Last moment (chain time); default: {DEFAULT_DEADLINE_SECONDS} seconds from now"
+        default=None,
+        description=f"Last moment (chain time); default: {DEFAULT_DEADLINE_SECONDS} seconds from now, or"
+        f" {CROSSING_DEADLINE_SECONDS} to another chain, where a swap waits until then and seven days at most",
     )
     order: SignedSwapOrder | None = Field(default=None, description="Required when the member has linked a wallet")
     mode: Mode = "commit"
@@ -167,11 +187,25 @@ class SwapProblem(BaseModel):
     what_to_do: str
 
 
+class CrossingRead(BaseModel):
+    """A burnt swap on its way to another chain, and what is known of its arrival."""
+
+    chain_id: int = Field(description="Where its points are minted")
+    exchange: AddressText | None = Field(description="The exchange there; null while this deployment is not linked")
+    number: int = Field(description="The lane's swaps are counted at its source, from 1")
+    message_id: HashText = Field(description="By which the bridge's logs and `interpoints bridge status` know it")
+    outcome: Literal["unknown", "minted", "refused"] = Field(
+        description="By that chain's final blocks. *refused*: its refund is on its way back"
+    )
+    where_to_look: str | None = Field(description="While the outcome is not known here: how to learn it")
+
+
 class SwapRead(BaseModel):
     """Points exchanged, or asked to be.
 
     *pending*: not sent yet; *sent*; *posting*: burnt, and the destination's own system is asked to post the points;
-    *completed*; *refunded*: given back into the original lots; *failed*: the chain refused, nothing was moved.
+    *crossing*: burnt, and on its way to another chain; *completed*; *refunded*: given back into the original lots;
+    *failed*: the chain refused, nothing was moved.
     """
 
     id: str
@@ -188,12 +222,13 @@ class SwapRead(BaseModel):
     expected_points_in: int
     expected_points_out: int
     lots_in: list[LotRead] | None = Field(description="What was taken, earliest first")
-    lots_out: list[LotRead] | None = Field(description="What was given, with its expiry")
+    lots_out: list[LotRead] | None = Field(description="What was given on this chain, with its expiry")
     lots_refunded: list[LotRead] | None = Field(description="What was given back")
     expired_points: int | None = Field(description="Of a refund: points whose lots had expired meanwhile")
     settlement: SettlementMoney | None = Field(description="What the source owes the destination for it")
     quote_id: str | None
     deadline: datetime
+    crossing: CrossingRead | None = Field(description="Of a swap to another chain, once it is burnt")
     refundable_from: datetime | None = Field(description="While posting: from then on anyone can have it refunded")
     account: AddressText = Field(description="Gave the points")
     recipient: AddressText = Field(description="Gets them")

@@ -11,7 +11,7 @@ from backend.auth.policies import Policy, allow
 from backend.auth.routing import CallerDep, ContextDep, SessionDep, Writing, WritingDep, protected_router
 from backend.auth.scopes import Scope
 from backend.exchange import assessment, repository, swaps
-from backend.exchange.deployment import exchange_of
+from backend.exchange.deployment import exchanges_of
 from backend.exchange.identifiers import LaneText, parse_lane
 from backend.exchange.parties import find_parties
 from backend.exchange.routes import visible_route
@@ -28,10 +28,10 @@ _ACCEPTED: dict[int | str, dict[str, Any]] = {202: {"description": "On its way; 
 
 
 def _answer(writing: Writing, swap_id: str) -> SwapRead:
-    exchange, caller = exchange_of(writing.context.settings), writing.caller
+    exchanges, caller = exchanges_of(writing.context.settings), writing.caller
 
     def render(fresh: Session) -> SwapRead:
-        return read_swaps(fresh, exchange, caller, [visible_swap(fresh, caller, swap_id)])[swap_id]
+        return read_swaps(fresh, exchanges, caller, [visible_swap(fresh, caller, swap_id)])[swap_id]
 
     answer = render(writing.session)
     assert answer.operation_id is not None, "whoever swaps may see the operation"
@@ -45,8 +45,8 @@ def create_swap_order(
     body: SwapOrderCreate, session: SessionDep, caller: CallerDep, context: ContextDep
 ) -> SwapOrderRead:
     """What the member's wallet has to sign (EIP-712) to swap. Writes nothing."""
-    route = visible_route(session, exchange_of(context.settings), caller, body.lane_id)
-    return swaps.prepare_order(session, route, find_parties(session, caller, route, body, route.source), body)
+    route = visible_route(session, exchanges_of(context.settings), caller, body.lane_id)
+    return swaps.prepare_order(session, route, find_parties(session, caller, route, body), body)
 
 
 @router.post(
@@ -59,15 +59,15 @@ def create_swap_order(
 def create_swap(body: SwapCreate, writing: WritingDep) -> BaseModel:
     """Swaps a member's points on a lane, by the source programme or the member. The same reference swaps once."""
     session, caller, chain = writing.session, writing.caller, writing.context.chain
-    route = visible_route(session, exchange_of(writing.context.settings), caller, body.lane_id)
-    parties = find_parties(session, caller, route, body, route.source)
+    route = visible_route(session, exchanges_of(writing.context.settings), caller, body.lane_id)
+    parties = find_parties(session, caller, route, body)
     asked = swaps.Asked(caller, route, parties, body, writing.request_id)
     if body.mode == "dry_run":
         facts = assessment.gather(session, route, parties, body)
         facts = assessment.with_bounds(facts, body.min_points_out, asked.deadline)
         writing.request.state.nothing_written = True
         writing.response.status_code = 200
-        return assessment.dry_run(chain, facts, parties.receiver)
+        return assessment.dry_run(chain, facts, parties)
     swap, is_new = swaps.create_swap(session, chain, asked)
     answer = _answer(writing, swap.id)
     if not is_new:
@@ -90,7 +90,7 @@ def list_swaps(
     cursor: CursorText = None,
 ) -> Page[SwapRead]:
     """Swaps, newest first; `direction` is seen from the programme. `reference` finds the caller's own only."""
-    exchange, after = exchange_of(context.settings), decode_cursor(cursor, str)
+    exchanges, after = exchanges_of(context.settings), decode_cursor(cursor, str)
     asked = programme_id if caller.sees_everything or caller.member_id else caller.programme(programme_id)
     programme = get_programme(session, asked).id if asked is not None else None
     rows = repository.list_swaps(
@@ -105,7 +105,7 @@ def list_swaps(
         reference=reference,
         before=str(after[0]) if after else None,
     )
-    read = read_swaps(session, exchange, caller, rows)
+    read = read_swaps(session, exchanges, caller, rows)
     return page_of(rows, limit, lambda row: [row.swap.id], lambda row: read[row.swap.id])
 
 
@@ -114,4 +114,4 @@ def list_swaps(
 def get_swap(swap_id: str, session: SessionDep, caller: CallerDep, context: ContextDep) -> SwapRead:
     """One swap with its state: points and lots given and got, with their expiry."""
     row = visible_swap(session, caller, swap_id)
-    return read_swaps(session, exchange_of(context.settings), caller, [row])[swap_id]
+    return read_swaps(session, exchanges_of(context.settings), caller, [row])[swap_id]

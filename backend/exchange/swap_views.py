@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy.orm import Session
 
 from backend.auth.callers import Caller
 from backend.exchange import repository
-from backend.exchange.deployment import Exchange
+from backend.exchange.deployment import Exchanges
 from backend.exchange.errors import SwapNotFoundError
 from backend.exchange.identifiers import lane_text
+from backend.exchange.models import Swap
 from backend.exchange.refusals import remedy
 from backend.exchange.repository import SwapRow
-from backend.exchange.schemas import SwapProblem, SwapRead
+from backend.exchange.schemas import CrossingRead, SwapProblem, SwapRead
 from backend.exchange.settlement_money import SettlementMoney
-from backend.exchange.states import Events, swap_state
+from backend.exchange.states import Events, Outcome, swap_state
 from backend.hexes import address_text, hex_text
 from backend.points.accounts import LotAmount
 from backend.points.clock import to_time
@@ -24,6 +26,14 @@ from backend.points.redemptions import read_lots
 from backend.points.schemas import LotRead
 from backend.programmes.models import Programme
 from backend.programmes.repository import get_programme
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What both chains have said of a swap."""
+
+    events: Events
+    outcome: Outcome | None
 
 
 def visible_swap(session: Session, caller: Caller, swap_id: str) -> SwapRow:
@@ -39,9 +49,10 @@ def visible_swap(session: Session, caller: Caller, swap_id: str) -> SwapRow:
     return rows[0]
 
 
-def read_swaps(session: Session, exchange: Exchange, caller: Caller, rows: Sequence[SwapRow]) -> dict[str, SwapRead]:
+def read_swaps(session: Session, exchanges: Exchanges, caller: Caller, rows: Sequence[SwapRow]) -> dict[str, SwapRead]:
     """Swaps as this caller sees them, by id."""
-    events = repository.swap_events(session, exchange.address, [row.swap.swap_hash for row in rows])
+    events = repository.swap_events(session, exchanges.addresses, [row.swap.swap_hash for row in rows])
+    outcomes = repository.outcomes_of(session, [row.swap.id for row in rows])
     programmes: dict[str, Programme] = {}
     for row in rows:
         for programme_id in (row.swap.programme_id, row.swap.destination_programme_id):
@@ -49,7 +60,8 @@ def read_swaps(session: Session, exchange: Exchange, caller: Caller, rows: Seque
     read = {}
     for row in rows:
         ends = (programmes[row.swap.programme_id], programmes[row.swap.destination_programme_id])
-        shown = _read(row, events.get(row.swap.swap_hash, {}), ends, exchange)
+        seen = _Seen(events.get(row.swap.swap_hash, {}), outcomes.get(row.swap.id))
+        shown = _read(row, seen, ends, exchanges)
         read[row.swap.id] = _as_seen_by(caller, row, shown)
     return read
 
@@ -64,12 +76,12 @@ def _as_seen_by(caller: Caller, row: SwapRow, swap: SwapRead) -> SwapRead:
     return swap.model_copy(update=hidden)
 
 
-def _read(row: SwapRow, events: Events, ends: tuple[Programme, Programme], exchange: Exchange) -> SwapRead:
-    swap, (source, destination) = row.swap, ends
+def _read(row: SwapRow, seen: _Seen, ends: tuple[Programme, Programme], exchanges: Exchanges) -> SwapRead:
+    swap, (source, destination), events = row.swap, ends, seen.events
     price = events.get("SwapBurnt", {}).get("price")
     pending = events.get("SwapPending", {}).get("pending")
     refund = events.get("SwapRefunded")
-    state = swap_state(row.operation, events)
+    state = swap_state(row.operation, events, seen.outcome)
     return SwapRead(
         id=swap.id,
         lane_id=lane_text(swap.lane_id),
@@ -88,9 +100,10 @@ def _read(row: SwapRow, events: Events, ends: tuple[Programme, Programme], excha
         lots_out=_lots(destination, events.get("SwapMinted"), "lots"),
         lots_refunded=_lots(source, refund, "restored"),
         expired_points=refund["expired_amount"] if refund else None,
-        settlement=SettlementMoney.of_units(price["settlement"], exchange.currency) if price else None,
+        settlement=SettlementMoney.of_units(price["settlement"], exchanges.currency) if price else None,
         quote_id=swap.quote_id,
         deadline=swap.deadline,
+        crossing=_crossing(swap, seen, destination, exchanges),
         refundable_from=to_time(pending["refundable_from"]) if pending and state == "posting" else None,
         account=address_text(swap.account),
         recipient=address_text(swap.recipient),
@@ -98,6 +111,31 @@ def _read(row: SwapRow, events: Events, ends: tuple[Programme, Programme], excha
         error=_problem(row) if state == "failed" else None,
         operation_id=row.operation.id,
         created_at=swap.created_at,
+    )
+
+
+def _crossing(swap: Swap, seen: _Seen, destination: Programme, exchanges: Exchanges) -> CrossingRead | None:
+    """The way to the other chain, of a swap that has set out on it."""
+    sent = seen.events.get("SwapSent")
+    if sent is None:
+        return None
+    chain_id = destination.home_chain_id
+    counterpart = exchanges.abroad.counterpart(chain_id) if exchanges.abroad is not None else None
+    exchange, number = (address_text(counterpart) if counterpart is not None else None), sent["swap"]["number"]
+    where = None
+    if seen.outcome is None:
+        where = (
+            f"Ask the exchange {exchange or 'there'} on chain {chain_id}: outcomeOf({hex_text(swap.lane_id)}, {number})"
+            " is 1 once the points are minted, and 3 once the swap is refused and its refund is on its way. A worker"
+            " with the role `follow` does so by itself where INTERPOINTS_PEER_RPC_URLS names that chain."
+        )
+    return CrossingRead(
+        chain_id=chain_id,
+        exchange=exchange,
+        number=number,
+        message_id=sent["message_id"],
+        outcome=seen.outcome.value if seen.outcome is not None else "unknown",
+        where_to_look=where,
     )
 
 

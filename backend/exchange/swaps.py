@@ -30,7 +30,8 @@ from backend.exchange.parties import Parties
 from backend.exchange.preflight import Route, SwapFacts, examine
 from backend.exchange.questions import Trial, check_network, refusal_by_chain
 from backend.exchange.schemas import (
-    DEFAULT_DEADLINE_SECONDS,
+    CROSSING_DEADLINE_SECONDS,
+    DEFAULT_ORDER_SECONDS,
     SignedSwapOrder,
     SwapCreate,
     SwapOrderCreate,
@@ -64,7 +65,7 @@ class Asked:
             return self.body.order.deadline
         if self.body.deadline is not None:
             return int(self.body.deadline.timestamp())
-        return self.route.timestamp + DEFAULT_DEADLINE_SECONDS
+        return self.route.usual_deadline
 
 
 def prepare_order(session: Session, route: Route, parties: Parties, body: SwapOrderCreate) -> SwapOrderRead:
@@ -72,10 +73,11 @@ def prepare_order(session: Session, route: Route, parties: Parties, body: SwapOr
     wallet = parties.giver.wallet
     if wallet is None:
         raise InvalidRequestError("The member has no wallet linked; nothing has to be signed.")
-    deadline = route.timestamp + body.valid_seconds
+    usual = CROSSING_DEADLINE_SECONDS if route.leads_abroad else DEFAULT_ORDER_SECONDS
+    deadline = route.timestamp + (body.valid_seconds or usual)
     facts = with_bounds(gather(session, route, parties, body), body.min_points_out, deadline)
     examine(facts).raise_first()
-    request = request_of(facts, parties.receiver, secrets.token_bytes(32), deadline)
+    request = request_of(facts, parties, secrets.token_bytes(32), deadline)
     exchange = route.exchange
     return SwapOrderRead(
         ref=hex_text(request.ref),
@@ -105,7 +107,7 @@ def create_swap(session: Session, chain: ChainClient, asked: Asked) -> tuple[Swa
     facts = _facts(session, asked)
     examine(facts).raise_first()
     request = request_of(
-        facts, asked.parties.receiver, parse_hash(order.ref) if order else secrets.token_bytes(32), asked.deadline
+        facts, asked.parties, parse_hash(order.ref) if order else secrets.token_bytes(32), asked.deadline
     )
     signature = bytes.fromhex(order.signature[2:]) if order is not None else None
     quote = quote_on_chain(facts.quote.quote if facts.quote is not None else None)
@@ -153,7 +155,7 @@ def _write(session: Session, asked: Asked, request: SwapRequest, signature: byte
 
 def _insert(session: Session, asked: Asked, request: SwapRequest, priced: Price, *, ids: tuple[str, str]) -> Swap:
     """The swap's row; `ids` are its own and the operation's. Raises ReferenceReusedError."""
-    route, (giver, receiver) = asked.route, (asked.parties.giver, asked.parties.receiver)
+    route, giver = asked.route, asked.parties.giver
     exchange = route.exchange
     statement = (
         insert(Swap)
@@ -162,7 +164,7 @@ def _insert(session: Session, asked: Asked, request: SwapRequest, priced: Price,
             programme_id=route.source.id,
             destination_programme_id=route.destination.id,
             enrolment_id=giver.id,
-            destination_enrolment_id=receiver.id,
+            destination_enrolment_id=asked.parties.receiver_id,
             requester=asked.requester,
             reference=asked.body.reference,
             ref=request.ref,
@@ -197,6 +199,7 @@ def _same(known: Swap, asked: Asked) -> Swap:
         and known.max_points_in == body.max_points_in
         and known.min_points_out == body.min_points_out
         and known.quote_id == body.quote_id
+        and (not asked.route.leads_abroad or known.recipient == asked.parties.recipient)
         and (body.deadline is None or known.deadline == _to_second(body.deadline))
         and (body.order is None or known.ref == parse_hash(body.order.ref))
     )

@@ -35,3 +35,10 @@ class SignInError(InvalidRequestError):
 
     slug = "sign-in-refused"
     title = "The signed message does not hold"
+
+
+class BranchError(ConflictError):
+    """The programme's points live on the chain `home_chain_id`; here it has a branch, which issues none."""
+
+    slug = "branch"
+    title = "The programme is at home elsewhere"

@@ -13,7 +13,7 @@ from backend.chain.points_token import managed_account
 from backend.database import new_id, utc_now
 from backend.errors import InvalidRequestError
 from backend.members import repository
-from backend.members.errors import AlreadyEnrolledError, ReferenceTakenError
+from backend.members.errors import AlreadyEnrolledError, BranchError, ReferenceTakenError
 from backend.members.models import Enrolment, Member
 from backend.programmes.models import Programme
 
@@ -33,14 +33,17 @@ class EnrolmentRequest:
 def enrol(session: Session, request: EnrolmentRequest) -> tuple[Enrolment, bool]:
     """Enrols one person; answers the enrolment and whether it is new.
 
-    The same request again answers what is there. Raises ReferenceTakenError, AlreadyEnrolledError, MemberNotFoundError.
+    The same request again answers what is there. Raises ReferenceTakenError, AlreadyEnrolledError,
+    MemberNotFoundError, BranchError.
     """
     enrolments, new_count = enrol_many(session, [request])
     return enrolments[0], new_count == 1
 
 
 def enrol_many(session: Session, requests: Sequence[EnrolmentRequest]) -> tuple[list[Enrolment], int]:
-    """Enrols many in three statements; answers their enrolments in order and how many are new."""
+    """Enrols many in three statements; answers their enrolments in order and how many are new. Raises as `enrol`."""
+    for programme in {request.programme.id: request.programme for request in requests}.values():
+        _check_home(programme)
     pairs = [(request.programme.id, request.reference) for request in requests]
     if len(set(pairs)) != len(pairs):
         raise InvalidRequestError("The same reference comes twice in one request.")
@@ -51,6 +54,15 @@ def enrol_many(session: Session, requests: Sequence[EnrolmentRequest]) -> tuple[
     for request, pair in zip(requests, pairs, strict=True):
         _check(request, found.get(pair))
     return [found[pair] for pair in pairs], len(fresh)
+
+
+def _check_home(programme: Programme) -> None:
+    if programme.is_branch:
+        raise BranchError(
+            f"The points of {programme.name} live on chain {programme.home_chain_id}; here it only agrees to lanes and"
+            f" settles. Enrol its members at the deployment of {programme.name} on that chain.",
+            home_chain_id=programme.home_chain_id,
+        )
 
 
 def _insert(session: Session, requests: Sequence[EnrolmentRequest]) -> None:

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from backend.chain.event_types import Lot
 from backend.chain.exchange_types import PendingSwap
-from backend.chain.models import Block, Cursor, TokenEvent
+from backend.chain.models import Block, TokenEvent
 from backend.exchange.models import Swap
 from backend.partners.machine import SwapEnd
 from backend.partners.models import Posting
@@ -27,12 +27,6 @@ class Burn:
     swap_hash: bytes
     pending: PendingSwap
     timestamp: int
-
-
-def final_block(session: Session, chain_id: int) -> int:
-    """The last block that is final and in the projection; -1 before the first."""
-    cursor = session.get(Cursor, chain_id)
-    return -1 if cursor is None else min(cursor.finalized_block, cursor.next_block - 1)
 
 
 def new_burns(

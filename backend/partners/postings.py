@@ -15,11 +15,12 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session, sessionmaker
 
 from backend.chain import outbox
+from backend.chain.finality import final_block
 from backend.chain.points_exchange import encode_confirm_posted, encode_refund_pending
 from backend.database import make_id, transaction, utc_now
 from backend.exchange.models import Swap
 from backend.members.models import Enrolment
-from backend.partners.burns import Burn, burns_of, ends_of, final_block, new_burns
+from backend.partners.burns import Burn, burns_of, ends_of, new_burns
 from backend.partners.client import CallResult, Endpoint
 from backend.partners.jobs import (
     OPERATION_PAUSE_SECONDS,

@@ -12,11 +12,11 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, sessionmaker
 
 from backend.chain import outbox
+from backend.chain.finality import final_block
 from backend.chain.models import TokenEvent
 from backend.chain.points_token import encode_issue
 from backend.database import transaction, utc_now
 from backend.members.models import Enrolment
-from backend.partners.burns import final_block
 from backend.partners.client import CallResult, Endpoint
 from backend.partners.jobs import (
     OPERATION_PAUSE_SECONDS,

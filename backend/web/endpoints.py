@@ -18,8 +18,7 @@ from backend.auth.sessions import SESSION_COOKIE, SignedToken
 from backend.chain.errors import ChainError
 from backend.chain.points_token import selector
 from backend.context import AppContext
-from backend.exchange.deployment import Exchange, exchange_of
-from backend.exchange.errors import ExchangeNotDeployedError
+from backend.exchange.deployment import find_exchanges
 from backend.hexes import address_text
 from backend.programmes.models import Programme
 from backend.settings import Settings
@@ -100,9 +99,9 @@ def member_page(request: Request) -> HTMLResponse:
     with context.sessions() as session:
         # One snapshot: lots and the block that they belong to must not come from two states of the projection.
         session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
-        exchange = _exchange(context.settings)
-        view = member_view(session, token.member_id, exchange)
-        swap = swap_view(session, exchange, token.member_id, token.wallets_in)
+        exchanges = find_exchanges(context.settings)
+        view = member_view(session, token.member_id, exchanges)
+        swap = swap_view(session, exchanges, token.member_id, token.wallets_in)
     values = {
         "member": view,
         "swap": swap,
@@ -112,14 +111,6 @@ def member_page(request: Request) -> HTMLResponse:
         "transaction_url": lambda text: transaction_url(context.settings, text),
     }
     return pages.page(context.settings, "member.html", values)
-
-
-def _exchange(settings: Settings) -> Exchange | None:
-    """The exchange, where there is one."""
-    try:
-        return exchange_of(settings)
-    except ExchangeNotDeployedError:
-        return None
 
 
 def transaction_url(settings: Settings, transaction_hash: str) -> str:
@@ -160,9 +151,9 @@ def transaction_page(transaction_hash: str, request: Request) -> HTMLResponse:
     context = _context(request)
     with context.sessions() as session:
         names = {address_text(each.token).lower(): f"{each.name} points" for each in _programmes(session)}
-    exchange = _exchange(context.settings)
-    if exchange is not None:
-        names[address_text(exchange.address).lower()] = "Exchange"
+    exchanges = find_exchanges(context.settings)
+    if exchanges is not None:
+        names |= {address_text(address).lower(): "Exchange" for address in exchanges.addresses}
     if not _HASH.fullmatch(transaction_hash):
         return pages.page(context.settings, "no_transaction.html", {"reason": "unknown"}, 404)
     try:

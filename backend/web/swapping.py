@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import permutations
-from typing import Any, cast
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from backend.auth.callers import Caller, CallerKind
 from backend.auth.sessions import EVERYWHERE
-from backend.chain.models import TokenEvent
-from backend.exchange import quotes
-from backend.exchange.deployment import Exchange
+from backend.exchange import quotes, repository
+from backend.exchange.deployment import Exchanges
 from backend.exchange.identifiers import lane_between, lane_text
 from backend.exchange.lane_views import lane_volume
+from backend.exchange.models import Crossing, Swap
 from backend.exchange.preflight import Route
 from backend.exchange.routes import list_routes
+from backend.exchange.states import Events, Outcome
 from backend.hexes import address_text
 from backend.members.models import Enrolment
 from backend.members.repository import enrolments_of
@@ -82,18 +83,20 @@ class SwapView:
         return asdict(self)
 
 
-def swap_view(session: Session, exchange: Exchange | None, member_id: str, wallets_in: str) -> SwapView:
+def swap_view(session: Session, exchanges: Exchanges | None, member_id: str, wallets_in: str) -> SwapView:
     """What the member of this session can swap. `wallets_in` is the session's."""
-    if exchange is None:
+    if exchanges is None:
         return SwapView()
     caller = Caller(CallerKind.MEMBER, member_id=member_id, wallets_in=wallets_in)
     own = {enrolment.programme_id: enrolment for enrolment in enrolments_of(session, member_id)}
-    routes = [route for route in list_routes(session, exchange, caller) if route.destination.id in own]
+    found = list_routes(session, exchanges, caller)
+    # To another chain the member would have to name an account there, which this page does not know.
+    routes = [route for route in found if route.destination.id in own and not route.crosses]
     order = list(own)  # As the page shows them.
     routes.sort(key=lambda route: (order.index(route.source.id), order.index(route.destination.id)))
     lanes = [_lane(session, route, own[route.source.id], wallets_in) for route in routes]
     names = {side.slug: side.name for route in routes for side in (route.source, route.destination)}
-    return SwapView(names, lanes, _bonuses(session, exchange, caller))
+    return SwapView(names, lanes, _bonuses(session, exchanges, caller))
 
 
 def _lane(session: Session, route: Route, giver: Enrolment, wallets_in: str) -> LaneChoice:
@@ -116,9 +119,9 @@ def _lane(session: Session, route: Route, giver: Enrolment, wallets_in: str) -> 
     )
 
 
-def _bonuses(session: Session, exchange: Exchange, caller: Caller) -> list[BonusChoice]:
+def _bonuses(session: Session, exchanges: Exchanges, caller: Caller) -> list[BonusChoice]:
     rows = quotes.visible_quotes(session, caller, limit=_QUOTES_SHOWN)
-    read = quotes.read_quotes(session, exchange.address, exchange.chain_id, rows).values()
+    read = quotes.read_quotes(session, exchanges, rows).values()
     return [
         BonusChoice(each.id, each.lane_id, each.bonus_bps, each.max_points_in, int(each.expires_at.timestamp()))
         for each in read
@@ -127,25 +130,43 @@ def _bonuses(session: Session, exchange: Exchange, caller: Caller) -> list[Bonus
 
 
 def swap_details(
-    session: Session, exchange: Exchange | None, swap_hashes: Sequence[bytes]
+    session: Session, exchanges: Exchanges | None, swap_hashes: Sequence[bytes]
 ) -> dict[bytes, tuple[str, str]]:
     """What swaps were, in words, by their id on chain: for what the points were given, and from what they came."""
-    if exchange is None or not swap_hashes:
+    if exchanges is None or not swap_hashes:
         return {}
-    programmes = session.scalars(select(Programme).where(Programme.chain_id == exchange.chain_id)).all()
+    programmes = session.scalars(select(Programme).where(Programme.chain_id == exchanges.chain_id)).all()
     ends = {"0x" + lane_between(*pair).hex(): pair for pair in permutations(programmes, 2)}
-    query = select(TokenEvent.ref, TokenEvent.payload).where(
-        TokenEvent.token == exchange.address, TokenEvent.name == "SwapBurnt", TokenEvent.ref.in_(swap_hashes)
-    )
-    details: dict[bytes, tuple[str, str]] = {}
-    for ref, payload in session.execute(query):
-        burnt = cast("Mapping[str, Any]", payload)
-        pair = ends.get(burnt["lane_id"])
-        if pair is not None and ref is not None:
-            price = burnt["price"]
-            given, got = (
-                f"{price['points_in']:,} points of {pair[0].name}",
-                f"{price['points_out']:,} of {pair[1].name}",
-            )
-            details[ref] = (f"for {got}", f"from {given}")
+    arrived = _known_to_have_arrived(session, swap_hashes)
+    details = {}
+    for swap_hash, events in repository.swap_events(session, exchanges.addresses, swap_hashes).items():
+        legs = [events[name] for name in ("SwapBurnt", "SwapMinted") if name in events]
+        pair = ends.get(legs[0]["lane_id"]) if legs else None
+        if pair is not None:
+            details[swap_hash] = (_what_for(pair[1], events, swap_hash in arrived), _from_what(pair[0], events))
     return details
+
+
+def _what_for(destination: Programme, events: Events, arrived: bool) -> str:
+    if "SwapBurnt" not in events:
+        return ""
+    got = f"for {events['SwapBurnt']['price']['points_out']:,} of {destination.name}"
+    if "SwapSent" not in events or "SwapRefunded" in events:
+        return got
+    where = f"chain {destination.home_chain_id}"
+    return f"{got}, {'on' if arrived else 'on their way to'} {where}"
+
+
+def _from_what(source: Programme, events: Events) -> str:
+    if "SwapBurnt" not in events:
+        return f"from points of {source.name}, on chain {source.home_chain_id}"
+    return f"from {events['SwapBurnt']['price']['points_in']:,} points of {source.name}"
+
+
+def _known_to_have_arrived(session: Session, swap_hashes: Sequence[bytes]) -> set[bytes]:
+    query = (
+        select(Swap.swap_hash)
+        .join(Crossing, Crossing.swap_id == Swap.id)
+        .where(Swap.swap_hash.in_(swap_hashes), Crossing.outcome == Outcome.MINTED.value)
+    )
+    return set(session.scalars(query))

@@ -10,7 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from backend.chain.models import Block, Cursor, Operation
-from backend.exchange.deployment import Exchange
+from backend.exchange.deployment import Exchanges
 from backend.hexes import address_text, hex_text
 from backend.members.models import Enrolment
 from backend.members.repository import enrolments_of
@@ -110,8 +110,8 @@ class MemberView:
     history: list[MovementView]
 
 
-def member_view(session: Session, member_id: str, exchange: Exchange | None = None) -> MemberView:
-    """Everything the page shows of a member; swaps are told in words where there is an `exchange`."""
+def member_view(session: Session, member_id: str, exchanges: Exchanges | None = None) -> MemberView:
+    """Everything the page shows of a member; swaps are told in words where there are `exchanges`."""
     pairs = [
         (enrolment, session.get_one(Programme, enrolment.programme_id))
         for enrolment in enrolments_of(session, member_id)
@@ -120,7 +120,7 @@ def member_view(session: Session, member_id: str, exchange: Exchange | None = No
     enrolments = {enrolment.id: view for (enrolment, _), view in zip(pairs, views, strict=True)}
     for enrolment_id, pending in _pending(session, list(enrolments)).items():
         enrolments[enrolment_id].pending = pending
-    return MemberView(member_id, views, _history(session, pairs, views, exchange))
+    return MemberView(member_id, views, _history(session, pairs, views, exchanges))
 
 
 def newest_block(session: Session, chain_id: int) -> ChainPoint:
@@ -220,13 +220,13 @@ def _history(
     session: Session,
     pairs: Sequence[tuple[Enrolment, Programme]],
     views: Sequence[ProgrammeView],
-    exchange: Exchange | None,
+    exchanges: Exchanges | None,
 ) -> list[MovementView]:
     by_token = {programme.token: view for (_, programme), view in zip(pairs, views, strict=True)}
     movements = list_movements(session, pairs, None, HISTORY_SHOWN)
     refs = [movement.ref for movement in movements if movement.ref is not None]
     earned = _earned_from(session, [view.enrolment_id for view in views], refs)
-    swapped = swap_details(session, exchange, refs)
+    swapped = swap_details(session, exchanges, refs)
     return [_movement_view(movement, by_token[movement.token], earned, swapped) for movement in movements]
 
 

@@ -16,7 +16,6 @@ from backend.chain.administering import Administrator
 from backend.chain.attested_gateway import AttestedGateway
 from backend.chain.crosschain_exchange import CrosschainExchange
 from backend.chain.errors import ManifestError
-from backend.chain.interoperable import interoperable_address
 from backend.chain.manifest import (
     ClearingEntry,
     CrosschainEntry,
@@ -152,10 +151,10 @@ def link_exchange(
 ) -> CrosschainEntry:
     """Links our crosschain exchange with the peer's, for good. Errors: `ManifestError` when it is with another."""
     _, theirs = ends_of(peer)
-    wanted = (gateway.address_bytes, interoperable_address(peer.chain_id, theirs.address_bytes))
+    wanted = (gateway.address_bytes, theirs.address_bytes)
     known = CrosschainExchange(admin.client, crosschain.address_bytes).link_of(peer.chain_id)
     if known is None:
-        admin.send(crosschain.address, crosschain_exchange.encode_link(*wanted))
+        admin.send(crosschain.address, crosschain_exchange.encode_link(peer.chain_id, *wanted))
     elif known != wanted:
         raise ManifestError(
             f"The crosschain exchange has another link to chain {peer.chain_id}, through gateway 0x{known[0].hex()},"

@@ -15,11 +15,6 @@ def interoperable_address(chain_id: int, address: bytes) -> bytes:
     return _EVM_VERSION_1 + _with_length(_chain_reference(chain_id)) + _with_length(address)
 
 
-def interoperable_chain(chain_id: int) -> bytes:
-    """The chain alone, without an address. Errors: `ValueError`."""
-    return _EVM_VERSION_1 + _with_length(_chain_reference(chain_id)) + b"\x00"
-
-
 def parse_interoperable_address(value: bytes) -> tuple[int, bytes]:
     """Chain id and address of what `interoperable_address` answers. Errors: `ValueError` for anything else.
 

@@ -63,6 +63,41 @@ _EXCHANGE_SENTENCES: Final = {
     "TokenMismatch": "The token {token} moved {actual} points instead of {expected}.",
 }
 
+_CROSSCHAIN_SENTENCES: Final = {
+    "AlreadyArrived": "Swap {number} of the lane has arrived before.",
+    "DeadlineTooFar": "A swap to another chain must end by {latest} (Unix seconds), not at {deadline}.",
+    "HomeAlreadyDeclared": "The programme is at home on chain {chainId}, and that cannot be changed.",
+    "InvalidHome": "Chain {chainId} is not another chain, on which the programme could be at home.",
+    "InvalidLink": "{counterpart}, through {gateway}, cannot be the exchange of chain {chainId}.",
+    "InvalidMessage": "The message contradicts itself.",
+    "LinkAlreadyRegistered": "There is a connection to chain {chainId} already, and that cannot be changed.",
+    "NotCrosschain": "Swaps to another chain go from a programme of this chain to one of that chain.",
+    "NotLinked": "There is no connection to chain {chainId}.",
+    "WrongRoute": "A swap of this lane does not come from chain {chainId}.",
+}
+
+_GATEWAY_SENTENCES: Final = {
+    "AttestersNotAscending": "The attester {attester} is zero, or does not come after the one before it.",
+    "InsufficientGas": "The transaction has too little gas for its messages.",
+    "InvalidApplication": "{account} has no code, or is the gateway itself.",
+    "InvalidAttesterSet": "Of {n} attesters {k} cannot be the threshold: at least two, and at least two thirds.",
+    "InvalidProof": "The messages are not in the batch.",
+    "InvalidRecipient": "{recipient} is not the ERC-7930 address of an account on a chain that the gateway knows.",
+    "InvalidRemote": "{gateway} cannot be the gateway of chain {chain}.",
+    "NoPendingAttesters": "No other attesters are proposed.",
+    "NotAnApplication": "{account} may not send messages, and is sent none.",
+    "NotAnAttester": "{signer} is not an attester, or has signed something else.",
+    "NotFailed": "The message has not failed.",
+    "NothingToDeliver": "All of these messages have arrived before.",
+    "PayloadTooLong": "The message has {length} bytes; {most} are allowed.",
+    "RemoteAlreadySet": "The gateway of chain {chain} is {gateway}, and that cannot be changed.",
+    "SignersNotAscending": "The signatures are not in ascending order of their signers.",
+    "TooFewSignatures": "{given} signatures, and {threshold} are needed.",
+    "UnexpectedAnswer": "{recipient} did not answer as a recipient of messages does.",
+    "UnknownRemote": "{gateway} is not known as the gateway of chain {chain}.",
+    "ValueNotSupported": "A message carries no money.",
+}
+
 _CLEARING_SENTENCES: Final = {
     "AlreadyJoined": "The programme takes part in the clearing already.",
     "CollateralInUse": "Of the collateral {available} is free, not {amount}: the rest covers what is owed.",
@@ -89,5 +124,11 @@ _CLEARING_SENTENCES: Final = {
     "UnknownProgramme": "The registry has no such programme.",
 }
 
-SENTENCES: Final = {**_POINTS_SENTENCES, **_EXCHANGE_SENTENCES, **_CLEARING_SENTENCES}
+SENTENCES: Final = {
+    **_POINTS_SENTENCES,
+    **_EXCHANGE_SENTENCES,
+    **_CROSSCHAIN_SENTENCES,
+    **_GATEWAY_SENTENCES,
+    **_CLEARING_SENTENCES,
+}
 """Format strings by the error's name; the fields are the error's arguments."""

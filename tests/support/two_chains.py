@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from eth_account import Account
+from eth_utils.address import to_checksum_address
 from eth_utils.crypto import keccak
 
 from backend.chain import attested_gateway, clearing_house, points_exchange, points_token, settlement_currency
@@ -99,7 +100,7 @@ class Side:
     def send(self, sender: int | Signer, to: bytes, data: bytes) -> dict[str, Json]:
         """A transaction of an account, mined; answers its receipt. Errors: `ContractRevertedError`."""
         signer = self.signer(sender) if isinstance(sender, int) else sender
-        return Administrator(self.chain.client, signer).send("0x" + to.hex(), data)
+        return Administrator(self.chain.client, signer).send(to_checksum_address(to), data)
 
     def now(self) -> int:
         """Time of the newest block, Unix seconds."""
@@ -165,9 +166,9 @@ class TwoChains:
 
     @contextmanager
     def unchanged(self) -> Iterator[None]:
-        """Whatever happens inside is undone afterwards, on both chains.
+        """Whatever happens inside is undone afterwards, on both chains, their clocks too.
 
-        Their clocks stay where they are. Not for tests whose processes or databases outlive it.
+        Not for tests whose processes or databases outlive it.
         """
         marks = [(side, side.chain.snapshot()) for side in self.sides]
         yield
@@ -299,6 +300,17 @@ class Setting:
     """Time of both chains' first block, Unix seconds; None: now."""
     options: Mapping[int, Sequence[str]] = field(default_factory=dict)
 
+    def plan(self, signers: DevSigners) -> CrosschainPlan:
+        """What is deployed on each chain."""
+        dev = signers.addresses()
+        return CrosschainPlan(
+            attesters=self.attesters or [dev[number] for number in ATTESTERS],
+            threshold=self.threshold,
+            rotation_delay_seconds=self.rotation_delay_seconds,
+            notice_period_seconds=self.notice_period_seconds,
+            guardian=dev[GUARDIAN],
+        )
+
 
 @contextmanager
 def two_chains(folder: Path, setting: Setting | None = None) -> Iterator[TwoChains]:
@@ -322,23 +334,15 @@ def _start(stack: ExitStack, chain_id: int, folder: Path, setting: Setting) -> S
 
 
 def _deploy(side: Side, setting: Setting) -> Manifest:
-    dev = side.signers.addresses()
-    crosschain = CrosschainPlan(
-        attesters=setting.attesters or [dev[number] for number in ATTESTERS],
-        threshold=setting.threshold,
-        rotation_delay_seconds=setting.rotation_delay_seconds,
-        notice_period_seconds=setting.notice_period_seconds,
-        guardian=dev[GUARDIAN],
-    )
     if side.chain_id != CHAIN_IDS[0]:
         # One transaction before all others: the same contract then has another address on either chain.
-        side.send(ADMIN, dev[ADMIN], b"")
+        side.send(ADMIN, side.signers.addresses()[ADMIN], b"")
     plans = [
         replace(plan(slug, side.signers), home_chain_id=home if home != side.chain_id else 0)
         for slug, home in HOMES.items()
     ]
     deployer = Deployer(side.chain.client, side.signer(ADMIN))
-    return deployer.deploy(plans, side.manifest_path, exchange_plan(side.signers), crosschain)
+    return deployer.deploy(plans, side.manifest_path, exchange_plan(side.signers), setting.plan(side.signers))
 
 
 def _connect(side: Side, world: TwoChains) -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backend.chain.interoperable import interoperable_address, interoperable_chain, parse_interoperable_address
+from backend.chain.interoperable import interoperable_address, parse_interoperable_address
 
 VITALIK = bytes.fromhex("d8da6bf26964af9d7eed9e03e53415d37aa96045")
 
@@ -14,7 +14,6 @@ VITALIK = bytes.fromhex("d8da6bf26964af9d7eed9e03e53415d37aa96045")
 def test_address__on_mainnet__as_the_erc_writes_it() -> None:
     wanted = "00010000010114d8da6bf26964af9d7eed9e03e53415d37aa96045"
     assert interoperable_address(1, VITALIK).hex() == wanted
-    assert interoperable_chain(1).hex() == "00010000010100"
 
 
 @pytest.mark.parametrize(("chain_id", "head"), [(255, "0001000001ff14"), (31337, "00010000027a6914")])

@@ -52,9 +52,19 @@ def test_sentences__name_only_errors_and_arguments_that_exist() -> None:
         assert sentence.format(**arguments)
 
 
-@pytest.mark.parametrize("contract", ["PointsExchange", "ClearingHouse"])
-def test_sentences__every_error_of_exchange_and_clearing__has_one(contract: str) -> None:
-    source = (ROOT / "contracts" / "interfaces" / f"I{contract}.sol").read_text()
+@pytest.mark.parametrize(
+    ("interface", "contract"),
+    [
+        ("IExchange", "PointsExchange"),
+        ("IPointsExchange", "PointsExchange"),
+        ("IExchange", "CrosschainExchange"),
+        ("ICrosschainExchange", "CrosschainExchange"),
+        ("IAttestedGateway", "AttestedGateway"),
+        ("IClearingHouse", "ClearingHouse"),
+    ],
+)
+def test_sentences__every_error_of_exchanges_gateway_and_clearing__has_one(interface: str, contract: str) -> None:
+    source = (ROOT / "contracts" / "interfaces" / f"{interface}.sol").read_text()
     own = set(re.findall(r"^    error (\w+)\(", source, re.MULTILINE))
     compiled = {item.name for item in load_artifact(contract).abi if item.type == "error"}
     assert own <= SENTENCES.keys()

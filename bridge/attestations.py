@@ -1,147 +1,193 @@
-"""What an attester has bound itself to: for each nonce of a route one message, for each block one root; its signatures.
-
-A row is on the disk before the signature over it exists. Nothing here is ever overwritten: what a person lets go
-(`resume --accept-chain`) moves to the superseded ones.
-"""
+"""Collects attesters' signatures over HTTP and believes none: each is recovered from the relayer's own digest."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from time import monotonic
 
-from backend.chain.attested_gateway import Route
-from bridge.errors import EquivocationError
-from bridge.journal import Journal, Row, Transaction
-from bridge.messages import Signing, judge_signing
-from bridge.source_blocks import SourceBatch
+import httpx
+import structlog
+from pydantic import BaseModel, ConfigDict, ValidationError
 
-TABLES = (
-    """CREATE TABLE IF NOT EXISTS messages (
-        source_chain INTEGER NOT NULL, destination_chain INTEGER NOT NULL, nonce INTEGER NOT NULL,
-        message_id BLOB NOT NULL, block_number INTEGER NOT NULL,
-        PRIMARY KEY (source_chain, destination_chain, nonce)
-    ) STRICT, WITHOUT ROWID""",
-    """CREATE TABLE IF NOT EXISTS batches (
-        source_chain INTEGER NOT NULL, destination_chain INTEGER NOT NULL, block_number INTEGER NOT NULL,
-        block_hash BLOB NOT NULL, root BLOB NOT NULL, message_ids BLOB NOT NULL, signature BLOB,
-        PRIMARY KEY (source_chain, destination_chain, block_number)
-    ) STRICT""",
-    "CREATE INDEX IF NOT EXISTS unsigned ON batches (source_chain, block_number) WHERE signature IS NULL",
-    """CREATE TABLE IF NOT EXISTS superseded (
-        halt_id INTEGER NOT NULL, source_chain INTEGER NOT NULL, destination_chain INTEGER NOT NULL,
-        block_number INTEGER NOT NULL, block_hash BLOB NOT NULL, root BLOB NOT NULL, message_ids BLOB NOT NULL,
-        signature BLOB, PRIMARY KEY (halt_id, source_chain, destination_chain, block_number)
-    ) STRICT""",
-)
-_ID_BYTES = 32
+from backend.chain.attested_gateway import AttesterSet, Route, batch_digest, batch_of, signer_of
+from bridge.metrics import RELAY_ATTESTER_FAILURES, RELAY_BAD_SIGNATURES
+from bridge.relay_store import BatchKey
+from bridge.settings import AttesterEndpoint
+
+log = structlog.get_logger(__name__)
+_PAGE = 100
+_PAGES_AT_A_TIME = 10
+_PATIENCE_SECONDS = 1.0
+"""How long a round waits for answers; later ones count in the next round."""
+_REST_SECONDS = 5.0
+"""An attester that failed is left alone for so long."""
+_LONGEST_ANSWER_BYTES = 16_000_000
+
+
+class _Attestation(BaseModel):
+    model_config = ConfigDict(strict=True)
+
+    block_number: int
+    root: str
+    signature: str
+
+
+class _Page(BaseModel):
+    model_config = ConfigDict(strict=True)
+
+    attestations: list[_Attestation]
+    next_from_block: int | None
 
 
 @dataclass(frozen=True, slots=True)
-class Attestation:
-    """A batch that is journaled; `signature` is None until it is made."""
+class Wanted:
+    """A batch whose signatures are wanted."""
 
-    source_chain: int
-    destination_chain: int
-    block_number: int
-    block_hash: bytes
+    key: BatchKey
+    route: Route
     root: bytes
-    message_ids: tuple[bytes, ...]
-    signature: bytes | None
 
 
-def record(transaction: Transaction, batch: SourceBatch) -> None:
-    """Binds the attester to a batch and its messages. Errors: `EquivocationError`; then nothing may be committed."""
-    route = batch.route
-    _record_block(transaction, batch)
-    way = (route.source_chain, route.destination_chain)
-    recorded = {
-        row["nonce"]: row["message_id"]
-        for row in transaction.execute(
-            "SELECT nonce, message_id FROM messages"
-            " WHERE source_chain = ? AND destination_chain = ? AND nonce BETWEEN ? AND ?",
-            *(*way, batch.messages[0].nonce, batch.messages[-1].nonce),
+@dataclass
+class Collector:
+    """Asks the configured attesters, each in a thread of its own so that a slow one delays nobody else."""
+
+    attesters: Sequence[AttesterEndpoint]
+    timeout_seconds: float
+    signatures: dict[BatchKey, dict[bytes, bytes]] = field(init=False, default_factory=dict)
+    """By batch and signer; all verified against the batch's own digest. In memory: they can be asked for again."""
+    _pool: ThreadPoolExecutor = field(init=False)
+    _asking: dict[str, Future[list[_Attestation]]] = field(init=False, default_factory=dict)
+    _rest_until: dict[str, float] = field(init=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._pool = ThreadPoolExecutor(max(1, len(self.attesters)), "attesters")
+        self._http = httpx.Client(timeout=self.timeout_seconds)
+
+    def close(self) -> None:
+        """Ends threads and connections."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._http.close()
+
+    def collect(self, wanted: Iterable[Wanted]) -> None:
+        """Asks every attester for what it has not given yet, one route of each after the other."""
+        by_route: dict[Route, dict[int, Wanted]] = {}
+        for each in wanted:
+            by_route.setdefault(each.route, {})[each.key.block_number] = each
+        for route, batches in by_route.items():
+            self._collect_route(route, batches)
+
+    def forget(self, keys: Iterable[BatchKey]) -> None:
+        """Signatures of batches that are settled."""
+        for key in keys:
+            self.signatures.pop(key, None)
+
+    def choose(self, key: BatchKey, now: AttesterSet, later: AttesterSet | None) -> tuple[int, list[bytes]]:
+        """How many valid signatures of the set in force there are, and as many as must be shown, by ascending signer.
+
+        Members of the set that comes next are preferred: their signatures outlast the rotation.
+        """
+        held = {signer: each for signer, each in self.signatures.get(key, {}).items() if signer in now.attesters}
+        lasting = later.attesters if later is not None else ()
+        chosen = sorted(held, key=lambda signer: (signer not in lasting, signer))[: now.threshold]
+        return len(held), [held[signer] for signer in sorted(chosen)]
+
+    def _collect_route(self, route: Route, batches: Mapping[int, Wanted]) -> None:
+        started: dict[str, AttesterEndpoint] = {}
+        for attester in self.attesters:
+            name = f"{attester.address} {route.source_chain} {route.destination_chain}"
+            missing = [
+                number
+                for number, each in batches.items()
+                if bytes.fromhex(attester.address[2:]) not in self.signatures.get(each.key, {})
+            ]
+            if not missing or self._rest_until.get(attester.address, 0.0) > monotonic():
+                continue
+            if name not in self._asking:
+                self._asking[name] = self._pool.submit(self._ask, attester, route, min(missing), max(missing))
+            started[name] = attester
+        wait([self._asking[name] for name in started], timeout=_PATIENCE_SECONDS)
+        for name, attester in started.items():
+            if self._asking[name].done():
+                self._take(attester, self._asking.pop(name), batches)
+
+    def _take(
+        self, attester: AttesterEndpoint, answer: Future[list[_Attestation]], batches: Mapping[int, Wanted]
+    ) -> None:
+        try:
+            found = answer.result()
+        except (httpx.HTTPError, httpx.InvalidURL, ValidationError) as error:
+            self._rest_until[attester.address] = monotonic() + _REST_SECONDS
+            RELAY_ATTESTER_FAILURES.labels(attester.address).inc()
+            log.warning("attester_failed", attester=attester.address, error=type(error).__name__)
+            return
+        for attestation in found:
+            wanted = batches.get(attestation.block_number)
+            if wanted is not None:
+                self._verify(attester, attestation, wanted)
+
+    def _verify(self, attester: AttesterEndpoint, attestation: _Attestation, wanted: Wanted) -> None:
+        """Keeps a signature if it is the attester's, of exactly the batch that the relayer read itself."""
+        account = bytes.fromhex(attester.address[2:])
+        if account in self.signatures.get(wanted.key, {}):
+            return
+        digest = batch_digest(wanted.route, batch_of(wanted.route, wanted.key.block_number, wanted.root))
+        try:
+            signature = bytes.fromhex(attestation.signature.removeprefix("0x"))
+            signer = signer_of(digest, signature)
+        except ValueError:
+            self._ignore(attester, wanted, "malformed")
+            return
+        if attestation.root.lower() != "0x" + wanted.root.hex():
+            self._ignore(attester, wanted, "other_root")
+        elif signer != account:
+            self._ignore(attester, wanted, "other_signer")
+        else:
+            self.signatures.setdefault(wanted.key, {})[account] = signature
+
+    def _ignore(self, attester: AttesterEndpoint, wanted: Wanted, reason: str) -> None:
+        self._rest_until[attester.address] = monotonic() + _REST_SECONDS
+        RELAY_BAD_SIGNATURES.labels(attester.address, reason).inc()
+        log.warning(
+            "attestation_ignored",
+            attester=attester.address,
+            reason=reason,
+            source_chain=wanted.key.source_chain,
+            destination_chain=wanted.key.destination_chain,
+            block=wanted.key.block_number,
         )
-    }
-    rows = []
-    for message, id_ in zip(batch.messages, batch.message_ids, strict=True):
-        verdict = judge_signing(recorded.get(message.nonce), id_)
-        if verdict is Signing.HALT:
-            what = f"Message {message.nonce} of {route.source_chain} to {route.destination_chain}"
-            raise EquivocationError(what, "0x" + recorded[message.nonce].hex(), "0x" + id_.hex())
-        if verdict is Signing.RECORD:
-            rows.append((*way, message.nonce, id_, batch.block_number))
-    transaction.execute_many("INSERT INTO messages VALUES (?, ?, ?, ?, ?)", rows)
+
+    def _ask(self, attester: AttesterEndpoint, route: Route, first: int, last: int) -> list[_Attestation]:
+        """Pages of one attester's attestations from block `first` to `last`, within bounds."""
+        found: list[_Attestation] = []
+        following: int | None = first
+        for _ in range(_PAGES_AT_A_TIME):
+            if following is None or following > last:
+                break
+            with self._http.stream(
+                "GET",
+                f"{attester.url.rstrip('/')}/v1/attestations",
+                params={
+                    "source_chain": route.source_chain,
+                    "destination_chain": route.destination_chain,
+                    "from_block": following,
+                    "limit": _PAGE,
+                },
+            ) as response:
+                response.raise_for_status()
+                page = _Page.model_validate_json(_bounded(response))
+            found += page.attestations
+            following = page.next_from_block
+        return found
 
 
-def _record_block(transaction: Transaction, batch: SourceBatch) -> None:
-    key = (batch.route.source_chain, batch.route.destination_chain, batch.block_number)
-    content = batch.root + batch.block_hash
-    found = transaction.execute(
-        "SELECT root, block_hash FROM batches WHERE source_chain = ? AND destination_chain = ? AND block_number = ?",
-        *key,
-    )
-    recorded = found[0]["root"] + found[0]["block_hash"] if found else None
-    verdict = judge_signing(recorded, content)
-    if verdict is Signing.HALT:
-        assert recorded is not None
-        what = f"Root and hash of block {batch.block_number} of {key[0]} to {key[1]}"
-        raise EquivocationError(what, "0x" + recorded.hex(), "0x" + content.hex())
-    if verdict is Signing.RECORD:
-        transaction.execute(
-            "INSERT INTO batches VALUES (?, ?, ?, ?, ?, ?, NULL)",
-            *(*key, batch.block_hash, batch.root, b"".join(batch.message_ids)),
-        )
-
-
-def unsigned(journal: Journal, source_chain: int, most: int) -> list[Attestation]:
-    """Journaled batches without a signature, the oldest first."""
-    rows = journal.query(
-        "SELECT * FROM batches WHERE source_chain = ? AND signature IS NULL ORDER BY block_number LIMIT ?",
-        *(source_chain, most),
-    )
-    return [_attestation(row) for row in rows]
-
-
-def store_signatures(transaction: Transaction, signed: Sequence[tuple[Attestation, bytes]]) -> None:
-    """Adds signatures to journaled batches."""
-    transaction.execute_many(
-        "UPDATE batches SET signature = ?"
-        " WHERE source_chain = ? AND destination_chain = ? AND block_number = ? AND root = ?",
-        [(mark, a.source_chain, a.destination_chain, a.block_number, a.root) for a, mark in signed],
-    )
-
-
-def signed(journal: Journal, route: Route, from_block: int, most: int) -> list[Attestation]:
-    """Signed batches of a route from a block on, in order."""
-    rows = journal.query(
-        "SELECT * FROM batches WHERE source_chain = ? AND destination_chain = ? AND block_number >= ?"
-        " AND signature IS NOT NULL ORDER BY block_number LIMIT ?",
-        *(route.source_chain, route.destination_chain, from_block, most),
-    )
-    return [_attestation(row) for row in rows]
-
-
-def supersede(transaction: Transaction, halt_id: int, source_chain: int, after: int) -> None:
-    """Lets go of everything above block `after` of a chain, which a person has found replaced."""
-    transaction.execute(
-        "INSERT INTO superseded SELECT ?, * FROM batches WHERE source_chain = ? AND block_number > ?",
-        *(halt_id, source_chain, after),
-    )
-    for table in ("batches", "messages"):
-        transaction.execute(
-            f"DELETE FROM {table} WHERE source_chain = ? AND block_number > ?",  # noqa: S608 - the names are ours
-            *(source_chain, after),
-        )
-
-
-def _attestation(row: Row) -> Attestation:
-    ids: bytes = row["message_ids"]
-    return Attestation(
-        source_chain=row["source_chain"],
-        destination_chain=row["destination_chain"],
-        block_number=row["block_number"],
-        block_hash=row["block_hash"],
-        root=row["root"],
-        message_ids=tuple(ids[at : at + _ID_BYTES] for at in range(0, len(ids), _ID_BYTES)),
-        signature=row["signature"],
-    )
+def _bounded(response: httpx.Response) -> bytes:
+    """The body, if it is not too long. Errors: `httpx.DecodingError`."""
+    body = b""
+    for part in response.iter_bytes():
+        body += part
+        if len(body) > _LONGEST_ANSWER_BYTES:
+            raise httpx.DecodingError("the answer is too long")
+    return body

@@ -52,7 +52,7 @@ class Arrival(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class MessageState:
-    """What is known of one message. Times are Unix seconds."""
+    """What is known of one message. Times are seconds of any clock that does not go back."""
 
     final: bool = False
     signatures: int = 0
@@ -65,9 +65,9 @@ class MessageState:
     """A transaction of this relayer that delivers or retries it may still be mined."""
     attempts: int = 0
     """How often a retry or a delivery has been in vain."""
-    retry_at: int = 0
-    deadline: int | None = None
-    """After it the destination refuses the swap and sends a refund; None for messages that carry no swap."""
+    retry_at: float = 0
+    expired: bool = False
+    """The deadline of the swap in it has passed at the destination, which refuses it from then on."""
 
     @property
     def attested(self) -> bool:
@@ -121,17 +121,22 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class InVain:
-    """An attempt would fail or has failed at `now`, Unix seconds. Pauses double from the first to the longest."""
+    """An attempt would fail or has failed at `now`. Pauses double from the first to the longest."""
 
-    now: int
-    first_pause_seconds: int = 5
-    longest_pause_seconds: int = 600
-
-
-Observation = Found | Signed | Arrived | Stored | Ended | InVain
+    now: float
+    first_pause_seconds: float = 5
+    longest_pause_seconds: float = 600
 
 
-def observe(state: MessageState, seen: Observation) -> MessageState:
+@dataclass(frozen=True, slots=True)
+class Expired:
+    """The destination's clock has passed the swap's deadline: what failed before will now be refused, and refunded."""
+
+
+Observation = Found | Signed | Arrived | Stored | Ended | InVain | Expired
+
+
+def observe(state: MessageState, seen: Observation) -> MessageState:  # noqa: PLR0911 - one for each observation
     """The state after an observation.
 
     Errors: `ImpossibleObservationError` when it contradicts what was final. A person must look at that.
@@ -151,19 +156,14 @@ def observe(state: MessageState, seen: Observation) -> MessageState:
             return replace(state, under_way=True)
         case Ended():
             return replace(state, under_way=False)
-        case InVain():
-            return replace(state, attempts=state.attempts + 1, retry_at=_next_try(state, seen))
+        case InVain(now, first, longest):
+            pause = min(first * 2.0 ** min(state.attempts, 30), longest)
+            return replace(state, attempts=state.attempts + 1, retry_at=now + pause)
+        case Expired():
+            return state if state.expired else replace(state, expired=True, attempts=0, retry_at=0)
 
 
-def _next_try(state: MessageState, seen: InVain) -> int:
-    """Twice as long after each attempt, within bounds, for ever; but at once when the deadline has passed meanwhile."""
-    pause: int = min(seen.first_pause_seconds * 2 ** min(state.attempts, 20), seen.longest_pause_seconds)
-    if state.deadline is not None and seen.now <= state.deadline:
-        return min(seen.now + pause, state.deadline + 1)
-    return seen.now + pause
-
-
-def decide(state: MessageState, now: int) -> Action:
+def decide(state: MessageState, now: float) -> Action:
     """What a relayer has to do at `now`. It never gives a message up that has not been taken for good."""
     if state.arrival is Arrival.TAKEN:
         return Action.FORGET if state.arrival_final else Action.WAIT

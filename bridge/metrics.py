@@ -50,3 +50,70 @@ LAST_STEP = Gauge(
     ["role", "chain"],
     registry=REGISTRY,
 )
+
+RELAY_OPEN = Gauge(
+    "interpoints_bridge_relay_messages",
+    "Messages that are not settled, by how far they are",
+    ["source", "destination", "stage"],
+    registry=REGISTRY,
+)
+RELAY_SETTLED = Counter(
+    "interpoints_bridge_relay_settled_total",
+    "Messages taken by their recipients in final blocks, whoever delivered them",
+    ["source", "destination"],
+    registry=REGISTRY,
+)
+RELAY_SENT = Counter(
+    "interpoints_bridge_relay_sent_total",
+    "Messages put into signed deliveries and retries",
+    ["source", "destination", "kind"],
+    registry=REGISTRY,
+)
+RELAY_IN_VAIN = Counter(
+    "interpoints_bridge_relay_in_vain_total",
+    "Deliveries and retries that would revert or did, by the gateway's or recipient's error",
+    ["source", "destination", "error"],
+    registry=REGISTRY,
+)
+RELAY_GAS_PER_MESSAGE = Gauge(
+    "interpoints_bridge_relay_gas_per_message",
+    "Gas estimated for the last delivery, for each of its messages",
+    ["source", "destination"],
+    registry=REGISTRY,
+)
+RELAY_ESTIMATED_COST_WEI = Counter(
+    "interpoints_bridge_relay_estimated_cost_wei_total",
+    "What deliveries were estimated to cost when they were signed",
+    ["source", "destination"],
+    registry=REGISTRY,
+)
+RELAY_BALANCE = Gauge(
+    "interpoints_bridge_relay_balance_wei", "What the relayer can pay with", ["chain"], registry=REGISTRY
+)
+RELAY_FEE_CAPPED = Counter(
+    "interpoints_bridge_relay_fee_capped_total", "Times a fee above the cap was not paid", ["chain"], registry=REGISTRY
+)
+RELAY_REPLACEMENTS = Counter(
+    "interpoints_bridge_relay_replacements_total",
+    "Transactions sent again with a higher fee",
+    ["chain"],
+    registry=REGISTRY,
+)
+RELAY_REFUSALS = Counter(
+    "interpoints_bridge_relay_refusals_total",
+    "Transactions that a node did not take",
+    ["chain", "reason"],
+    registry=REGISTRY,
+)
+RELAY_BAD_SIGNATURES = Counter(
+    "interpoints_bridge_relay_bad_signatures_total",
+    "Attestations that were ignored: of another content, by another account, or unreadable",
+    ["attester", "reason"],
+    registry=REGISTRY,
+)
+RELAY_ATTESTER_FAILURES = Counter(
+    "interpoints_bridge_relay_attester_failures_total",
+    "Questions that an attester did not answer",
+    ["attester"],
+    registry=REGISTRY,
+)

@@ -120,7 +120,7 @@ Step = tuple[bool, Around, Slot]
 class Rules:
     """What runs and what is assumed; tests break one at a time."""
 
-    decide: Callable[[MessageState, int], Action] = decide
+    decide: Callable[[MessageState, float], Action] = decide
     judge: Callable[[bytes | None, bytes], Signing] = judge_signing
     threshold: int = 2
     gateway_looks_at_seen: bool = True

@@ -44,11 +44,11 @@ if os.environ.get("LARGE") == "1":
         assert (found.wrong, found.states, found.steps) == ("", 526_080, 5_487_498)
 
 
-def _forgets_early(state: MessageState, now: int) -> Action:
+def _forgets_early(state: MessageState, now: float) -> Action:
     return Action.FORGET if state.arrival is Arrival.TAKEN else decide(state, now)
 
 
-def _gives_up(state: MessageState, now: int) -> Action:
+def _gives_up(state: MessageState, now: float) -> Action:
     return Action.FORGET if state.arrival is Arrival.FAILED else decide(state, now)
 
 

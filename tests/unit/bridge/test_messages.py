@@ -11,6 +11,7 @@ from bridge.messages import (
     Arrived,
     Burnt,
     Ended,
+    Expired,
     Found,
     InVain,
     MessageState,
@@ -102,7 +103,7 @@ def test_what_was_final_and_is_not_stops_the_machine(state: MessageState, seen: 
 
 
 def test_pauses_double_within_bounds_for_ever() -> None:
-    state, now, pauses = SIGNED, 1_000, []
+    state, now, pauses = SIGNED, 1_000.0, []
     for _ in range(40):
         state = observe(state, InVain(now, first_pause_seconds=5, longest_pause_seconds=60))
         pauses.append(state.retry_at - now)
@@ -114,9 +115,11 @@ def test_pauses_double_within_bounds_for_ever() -> None:
 
 
 def test_no_pause_outlasts_the_deadline() -> None:
-    state = observe(MessageState(final=True, attempts=9, deadline=1_020), InVain(1_000))
-    assert state.retry_at == 1_021
-    assert observe(state, InVain(1_021)).retry_at == 1_621
+    state = observe(MessageState(final=True, attempts=9), InVain(1_000))
+    assert state.retry_at == 1_600
+    expired = observe(state, Expired())
+    assert decide(expired, 1_001) is Action.COLLECT
+    assert observe(observe(expired, InVain(1_001)), Expired()).retry_at == 1_006
 
 
 def test_judge_signing() -> None:

@@ -1,0 +1,120 @@
+"""Packs messages into deliveries: as many of a block as fit under the gas cap, proved with a multiproof."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from backend.chain.attested_gateway import MESSAGE_GAS, Route, batch_of, encode_deliver, encode_retry
+from backend.chain.client import ChainClient, Json, Request
+from backend.chain.errors import ContractRevertedError, ExecutionRevertedError, NodeError, OutOfGasError
+from backend.chain.merkle import MessageTree
+from backend.chain.reverts import revert_from_text
+from bridge.relay_store import BatchKey, KeptMessage
+
+TRANSACTION_GAS_CAP = 16_777_216
+"""EIP-7825: no transaction may ask for more."""
+_HEADROOM = MESSAGE_GAS + MESSAGE_GAS // 63 + 100_000
+"""Gas that must be left before the last message, and what checking signatures costs."""
+_FIRST_GUESS = 90_000
+"""Gas of a message before any was estimated: more than a mint to a new holder needs."""
+_TOO_LITTLE = "InsufficientGas"
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """Messages of one block, in order of their nonces, and the transaction that delivers (or retries) them."""
+
+    kind: str
+    key: BatchKey
+    messages: tuple[KeptMessage, ...]
+    data: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What a node says a parcel needs; `revert` when it would be in vain."""
+
+    parcel: Parcel
+    gas: int = 0
+    revert: ContractRevertedError | None = None
+
+    @property
+    def likely_use(self) -> int:
+        """Gas that will be paid for: what must be left before the last message is mostly given back."""
+        return self.gas if self.parcel.kind == "retry" else max(self.gas - MESSAGE_GAS, 21_000)
+
+    @property
+    def too_large(self) -> bool:
+        """More gas than a transaction may have."""
+        return self.revert is not None and self.revert.name == _TOO_LITTLE
+
+
+@dataclass
+class Packer:
+    """Sizes the parcels of one route by what the last ones were estimated at."""
+
+    route: Route
+    gas_cap: int
+    gas_per_message: int = _FIRST_GUESS
+
+    def pack(
+        self, key: BatchKey, ids: Sequence[bytes], messages: Sequence[KeptMessage], signatures: Sequence[bytes]
+    ) -> list[Parcel]:
+        """Deliveries of `messages`, all of one block whose messages have `ids`."""
+        tree = MessageTree(ids)
+        size = max(1, (self.gas_cap - _HEADROOM) // self.gas_per_message)
+        return [self._deliver(key, tree, messages[at : at + size], signatures) for at in range(0, len(messages), size)]
+
+    def halves(self, parcel: Parcel, ids: Sequence[bytes], signatures: Sequence[bytes]) -> list[Parcel]:
+        """Two parcels in place of one that is too large."""
+        tree, middle = MessageTree(ids), len(parcel.messages) // 2
+        parts = (parcel.messages[:middle], parcel.messages[middle:])
+        return [self._deliver(parcel.key, tree, part, signatures) for part in parts]
+
+    def retry(self, message: KeptMessage) -> Parcel:
+        """A retry of a failed message."""
+        data = encode_retry(self.route.source_chain, message.message)
+        return Parcel("retry", message.batch, (message,), data)
+
+    def learn(self, estimate: Estimate) -> None:
+        """Takes a successful estimate of a delivery into account."""
+        if estimate.parcel.kind == "deliver":
+            spent = max(1, estimate.gas - _HEADROOM)
+            # A little more than measured: the last estimate is of other recipients.
+            self.gas_per_message = max(6_000, spent * 9 // 8 // len(estimate.parcel.messages))
+
+    def _deliver(
+        self, key: BatchKey, tree: MessageTree, messages: Sequence[KeptMessage], signatures: Sequence[bytes]
+    ) -> Parcel:
+        proof, flags = tree.multiproof([message.at for message in messages])
+        batch = batch_of(self.route, key.block_number, tree.root)
+        data = encode_deliver(batch, [message.message for message in messages], proof, flags, signatures)
+        return Parcel("deliver", key, tuple(messages), data)
+
+
+def estimate(client: ChainClient, sender: str, gateway: str, gas_cap: int, parcels: Sequence[Parcel]) -> list[Estimate]:
+    """What each parcel needs now. Errors: `NodeError` that says nothing about the parcel, `ChainUnavailableError`."""
+    calls: list[dict[str, Json]] = [
+        {"from": sender, "to": gateway, "data": "0x" + parcel.data.hex(), "gas": hex(gas_cap)} for parcel in parcels
+    ]
+    answers = client.try_batch([Request("eth_estimateGas", (call,)) for call in calls])
+    return [_estimate(parcel, answer, gas_cap) for parcel, answer in zip(parcels, answers, strict=True)]
+
+
+def _estimate(parcel: Parcel, answer: Json | NodeError, gas_cap: int) -> Estimate:
+    if isinstance(answer, OutOfGasError):
+        return Estimate(parcel, revert=ContractRevertedError(_TOO_LITTLE, {}, answer.detail))
+    if isinstance(answer, ExecutionRevertedError):
+        return Estimate(parcel, revert=revert_from_text(answer.data))
+    if isinstance(answer, NodeError):
+        raise answer
+    gas = int(str(answer), 16)
+    if gas > gas_cap:
+        return Estimate(parcel, revert=ContractRevertedError(_TOO_LITTLE, {}, f"{gas} gas is more than {gas_cap}."))
+    return Estimate(parcel, gas)
+
+
+def gas_limit(found: Estimate, attempts: int, gas_cap: int) -> int:
+    """A tight limit: blocks are packed by it. Wider after each transaction that ran out of gas."""
+    return min(found.gas + found.gas // 50 * (1 + 4 * min(attempts, 10)) + 20_000, gas_cap)

@@ -1,0 +1,377 @@
+"""All messages to one chain: what is known of each, and the transactions that follow from it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+
+import structlog
+from eth_utils.address import to_checksum_address
+
+from backend.chain.attested_gateway import AttestedGateway, AttesterSet, Route, message_id
+from backend.chain.client import Request
+from backend.chain.crashpoints import crash_point
+from backend.chain.crosschain_exchange import decode_payload
+from backend.chain.exchange_types import MessageKind
+from backend.chain.fees import Fees
+from backend.chain.merkle import MessageTree
+from backend.chain.words import hash_word, number_word, selector
+from bridge.attestations import Collector, Wanted
+from bridge.batches import Estimate, Packer, Parcel, estimate, gas_limit
+from bridge.chains import Chain
+from bridge.delivery import Sender, View
+from bridge.logging import message_fields
+from bridge.messages import (
+    Action,
+    Arrival,
+    Arrived,
+    Ended,
+    Expired,
+    Found,
+    InVain,
+    MessageState,
+    Observation,
+    Signed,
+    Stage,
+    Stored,
+    decide,
+    observe,
+)
+from bridge.metrics import (
+    RELAY_ESTIMATED_COST_WEI,
+    RELAY_GAS_PER_MESSAGE,
+    RELAY_IN_VAIN,
+    RELAY_OPEN,
+    RELAY_SENT,
+    RELAY_SETTLED,
+)
+from bridge.relay_store import BatchKey, KeptMessage, Key, Purpose, RelayStore
+from bridge.settings import RelaySettings
+
+log = structlog.get_logger(__name__)
+_CHECKED_AT_ONCE = 2_000
+"""Most messages that one round asks the destination about."""
+_SPLITS = 12
+"""Most times that parcels are halved in one round."""
+
+
+@dataclass
+class Tracked:
+    """A message of a final block that is not settled."""
+
+    kept: KeptMessage
+    message_id: bytes
+    deadline: int | None
+    """Unix seconds at the destination; None for what never expires."""
+    state: MessageState
+    arrived_at: int = 0
+    """Head of the destination when its arrival was first seen."""
+
+
+@dataclass
+class Destination:
+    """The messages to `chain`. One round: `look`, then signatures are collected, then `send`."""
+
+    chain: Chain
+    routes: Mapping[int, Route]
+    """Ways to this chain, by source chain."""
+    sender: Sender
+    store: RelayStore
+    settings: RelaySettings
+    clock: Callable[[], float]
+    tracked: dict[Key, Tracked] = field(init=False, default_factory=dict)
+    batches: dict[BatchKey, tuple[bytes, ...]] = field(init=False, default_factory=dict)
+    _unsure: dict[Key, None] = field(init=False, default_factory=dict)
+    """Messages whose arrival must be asked for, in order."""
+    _ended: set[Key] = field(init=False, default_factory=set)
+    """Messages whose transaction was mined, or replaced, since their arrival was last asked for."""
+    _under_way: frozenset[Key] = field(init=False, default=frozenset())
+    _view: View | None = field(init=False, default=None)
+    _sets: tuple[AttesterSet, AttesterSet | None] | None = field(init=False, default=None)
+    _packers: dict[int, Packer] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._packers = {source: Packer(route, self.settings.gas_cap) for source, route in self.routes.items()}
+        self._gateway = AttestedGateway(self.chain.client, self.chain.gateway)
+        self._gateway_text = to_checksum_address(self.chain.gateway)
+
+    def add(self, messages: Iterable[KeptMessage], batches: Mapping[BatchKey, tuple[bytes, ...]], *, new: bool) -> None:
+        """Takes messages from the store; those that are not `new` may have been delivered long ago."""
+        self.batches.update(batches)
+        for kept in messages:
+            route = self.routes.get(kept.key.source_chain)
+            if route is None or kept.key in self.tracked:
+                continue
+            state = observe(MessageState(), Found(final=True))
+            id_ = message_id(route, kept.message)
+            self.tracked[kept.key] = Tracked(kept, id_, _deadline(kept.message.payload), state)
+            if not new:
+                self._unsure[kept.key] = None
+            log.info("message_found", **message_fields(route, kept.message, id_), block=kept.batch.block_number)
+
+    def drop_after(self, source_chain: int, block_number: int) -> None:
+        """Forgets messages of blocks that a person has let go of."""
+        self.tracked = {
+            key: each
+            for key, each in self.tracked.items()
+            if key.source_chain != source_chain or each.kept.batch.block_number <= block_number
+        }
+
+    # First half of a round
+
+    def look(self) -> None:
+        """Sees what has become of messages and transactions. Errors: `ChainError`; nothing is sent in this round."""
+        self._view = None
+        view = self.sender.look()
+        if view.reorganised:
+            log.warning("destination_reorganised", chain=self.chain.name, head=view.number)
+            self._unsure.update(
+                {key: None for key, each in self.tracked.items() if each.state.arrival is not Arrival.UNSEEN}
+            )
+        self._note_transactions(view)
+        self._check_arrivals(view)
+        self._settle(view)
+        for each in self.tracked.values():
+            if each.deadline is not None and int(view.head["timestamp"], 16) > each.deadline:
+                self._observe(each, Expired())
+        self.sender.maintain(view)
+        self._sets = (self._gateway.attester_set(), self._gateway.pending_attester_set())
+        self._view = view
+
+    def _observe(self, each: Tracked, seen: Observation) -> None:
+        each.state = observe(each.state, seen)
+
+    def _note_transactions(self, view: View) -> None:
+        """Which messages our own transactions may still deliver; the others' arrival is to be looked up."""
+        now = frozenset(
+            Key(slot.purpose.source_chain, self.chain.chain_id, nonce)
+            for slot in self.sender.in_flight(view)
+            for nonce in slot.purpose.message_nonces
+        )
+        for key in self._under_way ^ now:
+            each = self.tracked.get(key)
+            if each is None:
+                continue
+            self._observe(each, Stored() if key in now else Ended())
+            self._unsure[key] = None
+            if key not in now:
+                self._ended.add(key)
+        self._under_way = now
+
+    def _check_arrivals(self, view: View) -> None:
+        """Asks about those of which nothing certain is known."""
+        keys = list(islice(self._unsure, _CHECKED_AT_ONCE))
+        keys = [key for key in keys if key in self.tracked or self._unsure.pop(key)]
+        for key, arrival in zip(keys, self._arrivals(keys, "latest"), strict=True):
+            each = self.tracked[key]
+            if arrival is not each.state.arrival:
+                each.arrived_at = view.number
+                self._tell(each, f"message_{arrival.value}")
+            self._observe(each, Arrived(arrival))
+            if key in self._ended and arrival is not Arrival.TAKEN:
+                self._in_vain(each, "NotTaken")
+        for key in keys:
+            del self._unsure[key]
+        self._ended.difference_update(keys)
+
+    def _settle(self, view: View) -> None:
+        """What was taken is looked up once more when its block is final."""
+        keys = [
+            key
+            for key, each in self.tracked.items()
+            if each.state.arrival is Arrival.TAKEN and each.arrived_at <= view.final_number
+        ][:_CHECKED_AT_ONCE]
+        settled = []
+        for key, arrival in zip(keys, self._arrivals(keys, hex(view.final_number)), strict=True):
+            if arrival is Arrival.TAKEN:
+                self._observe(self.tracked[key], Arrived(arrival, final=True))
+            else:
+                self._unsure[key] = None
+            if decide(self.tracked[key].state, self.clock()) is Action.FORGET:
+                settled.append(key)
+        if settled:
+            crash_point("relayer.before_settle")
+            self.store.settle(settled)
+            crash_point("relayer.after_settle")
+        for key in settled:
+            self._tell(self.tracked.pop(key), "message_settled")
+            RELAY_SETTLED.labels(*self._labels(key.source_chain)).inc()
+
+    def _arrivals(self, keys: Sequence[Key], block: str) -> Iterator[Arrival]:
+        requests = []
+        for key in keys:
+            seen = selector("isSeen(uint256,uint256)") + number_word(key.source_chain) + number_word(key.nonce)
+            failed = selector("isFailed(bytes32)") + hash_word(self.tracked[key].message_id)
+            for data in (seen, failed):
+                requests.append(Request("eth_call", ({"to": self._gateway_text, "data": "0x" + data.hex()}, block)))
+        answers = [int(str(answer), 16) for answer in self.chain.client.batch(requests)]
+        for seen_answer, failed_answer in zip(answers[::2], answers[1::2], strict=True):
+            if failed_answer:
+                yield Arrival.FAILED
+            else:
+                yield Arrival.TAKEN if seen_answer else Arrival.UNSEEN
+
+    # Signatures
+
+    def wanted(self, collector: Collector) -> Iterator[Wanted]:
+        """Batches that lack signatures of the set in force."""
+        if self._sets is None or self._view is None:
+            return
+        now, later = self._sets
+        enough: dict[BatchKey, int] = {}
+        for each in self.tracked.values():
+            key = each.kept.batch
+            if each.state.arrival is not Arrival.UNSEEN or key in enough:
+                continue
+            enough[key], _ = collector.choose(key, now, later)
+            if enough[key] < now.threshold:
+                yield Wanted(key, self.routes[key.source_chain], MessageTree(self.batches[key]).root)
+
+    # Second half of a round
+
+    def send(self, collector: Collector) -> bool:
+        """Signs and broadcasts what is to be done; says whether anything was. Errors: `ChainError`, `JournalError`."""
+        view, sets = self._view, self._sets
+        self._measure(collector)
+        if view is None or sets is None:
+            return False
+        parcels = self._parcels(collector, sets)[: self.sender.room(view)]
+        if not parcels:
+            return False
+        fees = self.sender.quote(view)
+        if fees is None:
+            return False
+        return self._send(self._estimates(parcels, collector, sets), view, fees)
+
+    def _parcels(self, collector: Collector, sets: tuple[AttesterSet, AttesterSet | None]) -> list[Parcel]:
+        now = self.clock()
+        chosen: dict[BatchKey, tuple[int, list[bytes]]] = {}
+        deliver: dict[BatchKey, list[KeptMessage]] = {}
+        parcels = []
+        for key, each in self.tracked.items():
+            if key in self._unsure:
+                continue
+            batch = each.kept.batch
+            if each.state.arrival is Arrival.UNSEEN:
+                if batch not in chosen:
+                    chosen[batch] = collector.choose(batch, *sets)
+                self._observe(each, Signed(chosen[batch][0], sets[0].threshold))
+            action = decide(each.state, now)
+            if action is Action.RETRY:
+                parcels.append(self._packers[key.source_chain].retry(each.kept))
+            elif action is Action.DELIVER:
+                deliver.setdefault(batch, []).append(each.kept)
+        for batch, messages in sorted(deliver.items(), key=lambda item: item[0].block_number):
+            packer = self._packers[batch.source_chain]
+            parcels += packer.pack(batch, self.batches[batch], messages, chosen[batch][1])
+        return parcels
+
+    def _estimates(
+        self, parcels: Sequence[Parcel], collector: Collector, sets: tuple[AttesterSet, AttesterSet | None]
+    ) -> list[Estimate]:
+        """What is worth sending; too large ones are halved until they fit."""
+        fitting: list[Estimate] = []
+        for _ in range(_SPLITS):
+            smaller: list[Parcel] = []
+            found = estimate(self.chain.client, self.sender.address, self._gateway_text, self.settings.gas_cap, parcels)
+            for each in found:
+                if each.too_large and len(each.parcel.messages) > 1:
+                    key = each.parcel.key
+                    packer, signatures = self._packers[key.source_chain], collector.choose(key, *sets)[1]
+                    packer.gas_per_message *= 2
+                    smaller += packer.halves(each.parcel, self.batches[key], signatures)
+                elif each.revert is not None:
+                    self._note_revert(each)
+                else:
+                    fitting.append(each)
+            if not smaller:
+                break
+            parcels = smaller
+        return fitting
+
+    def _note_revert(self, found: Estimate) -> None:
+        """It would be in vain: perhaps somebody else was first, otherwise it is tried again later."""
+        assert found.revert is not None
+        for kept in found.parcel.messages:
+            each = self.tracked[kept.key]
+            if found.revert.name in {"NothingToDeliver", "NotFailed"}:
+                self._unsure[kept.key] = None
+            else:
+                self._in_vain(each, found.revert.name)
+
+    def _in_vain(self, each: Tracked, error: str) -> None:
+        pauses = (self.settings.retry_seconds, self.settings.longest_retry_seconds)
+        self._observe(each, InVain(self.clock(), *pauses))
+        RELAY_IN_VAIN.labels(*self._labels(each.kept.key.source_chain), error).inc()
+        self._tell(each, "delivery_in_vain", error=error, attempts=each.state.attempts)
+
+    def _send(self, found: Sequence[Estimate], view: View, fees: Fees) -> bool:
+        purposes = []
+        funds = self.sender.funds_wei(view)
+        for each in found:
+            parcel = each.parcel
+            self._packers[parcel.key.source_chain].learn(each)
+            attempts = max(self.tracked[kept.key].state.attempts for kept in parcel.messages)
+            gas = gas_limit(each, attempts, self.settings.gas_cap)
+            funds -= gas * fees.max_fee
+            if funds < 0:
+                log.warning("too_little_funds", chain=self.chain.name, account=self.sender.address)
+                break
+            self._tell_cost(each, gas, (view.next_base_fee + fees.tip) * each.likely_use)
+            nonces = tuple(kept.key.nonce for kept in parcel.messages)
+            purposes.append(Purpose(parcel.kind, parcel.key.source_chain, nonces, gas, parcel.data))
+        if not purposes:
+            return False
+        self.sender.send(purposes, view, fees)
+        return True
+
+    def _tell_cost(self, found: Estimate, gas: int, cost_wei: int) -> None:
+        parcel = found.parcel
+        labels = self._labels(parcel.key.source_chain)
+        RELAY_SENT.labels(*labels, parcel.kind).inc(len(parcel.messages))
+        RELAY_ESTIMATED_COST_WEI.labels(*labels).inc(cost_wei)
+        if parcel.kind == "deliver":
+            RELAY_GAS_PER_MESSAGE.labels(*labels).set(found.likely_use // len(parcel.messages))
+        log.info(
+            "delivery_signed",
+            kind=parcel.kind,
+            source_chain=parcel.key.source_chain,
+            destination_chain=self.chain.chain_id,
+            block=parcel.key.block_number,
+            messages=len(parcel.messages),
+            message_ids=["0x" + self.tracked[kept.key].message_id.hex() for kept in parcel.messages],
+            gas=gas,
+            estimated_cost_wei=cost_wei,
+        )
+
+    # Telling
+
+    def _labels(self, source_chain: int) -> tuple[str, str]:
+        return str(source_chain), str(self.chain.chain_id)
+
+    def _tell(self, each: Tracked, event: str, **more: object) -> None:
+        route = self.routes[each.kept.key.source_chain]
+        log.info(event, **message_fields(route, each.kept.message, each.message_id), **more)
+
+    def _measure(self, collector: Collector) -> None:
+        counts = {(source, stage): 0 for source in self.routes for stage in Stage}
+        batches = set()
+        for key, each in self.tracked.items():
+            counts[key.source_chain, each.state.stage] += 1
+            batches.add(each.kept.batch)
+        for (source, stage), count in counts.items():
+            RELAY_OPEN.labels(*self._labels(source), stage.value).set(count)
+        gone = [batch for batch in self.batches if batch not in batches]
+        collector.forget(gone)
+        for batch in gone:
+            del self.batches[batch]
+
+
+def _deadline(payload: bytes) -> int | None:
+    """When the destination begins to refuse what the payload asks for; a refund never expires."""
+    try:
+        kind, swap = decode_payload(payload)
+    except ValueError:
+        return None
+    return swap.deadline if kind is MessageKind.MINT else None

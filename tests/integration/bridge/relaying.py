@@ -1,0 +1,156 @@
+"""Attesters and relayers of a test on two connected chains, in the test's own process and stepped by it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from backend.chain.exchange_types import SwapStatus
+from bridge.attester import Attester, open_attester
+from bridge.attester_api import attester_app
+from bridge.http import HttpServer
+from bridge.relayer import Relayer, open_relayer
+from bridge.settings import (
+    AttesterEndpoint,
+    AttestSettings,
+    BridgeSettings,
+    ChainSettings,
+    KeySettings,
+    RelaySettings,
+    WatchSettings,
+)
+from tests.support.two_chains import ATTESTERS, GUARDIAN, RELAYER, Side, TwoChains
+
+
+@dataclass
+class AttesterHost:
+    """One attester and the server of its signatures."""
+
+    attester: Attester
+    server: HttpServer
+    endpoint: AttesterEndpoint
+    offline: bool = False
+
+    def run(self) -> None:
+        """Steps until there is nothing more to do."""
+        while not self.offline and self.attester.step():
+            pass
+
+
+@dataclass
+class Bridge:
+    """The bridge's parts around a world. Time stands still but for `seconds`."""
+
+    world: TwoChains
+    folder: Path
+    stack: ExitStack
+    hosts: list[AttesterHost] = field(default_factory=list)
+    seconds: float = 1_000.0
+
+    # Parts
+
+    def settings(self, role: str, relay: Mapping[str, object] | None = None, **changes: object) -> BridgeSettings:
+        """Settings of one role's host; `relay` changes that section, `changes` the chains."""
+        chains = [
+            ChainSettings.model_validate(
+                {
+                    "name": side_name(side),
+                    "chain_id": side.chain_id,
+                    "manifest": side.manifest_path,
+                    "endpoints": [side.chain.url],
+                    "require_independent": False,
+                    "poll_seconds": 0.1,
+                    **changes,
+                }
+            )
+            for side in self.world.sides
+        ]
+        relaying: dict[str, object] = {
+            "key": KeySettings(dev_account=RELAYER),
+            "attesters": [host.endpoint for host in self.hosts],
+            "port": 0,
+            **(relay or {}),
+        }
+        return BridgeSettings(
+            data_dir=self.folder / role,
+            chain=chains,
+            relay=RelaySettings.model_validate(relaying),
+            watch=WatchSettings(key=KeySettings(dev_account=GUARDIAN), port=0),
+        )
+
+    def add_attester(self, account: int) -> AttesterHost:
+        """An attester that signs with a local account, and serves its signatures."""
+        settings = self.settings(f"attester-{account}").model_copy(
+            update={"attest": AttestSettings(key=KeySettings(dev_account=account), port=0)}
+        )
+        attester = open_attester(settings)
+        self.stack.callback(attester.close)
+        server = self.stack.enter_context(HttpServer(attester_app(attester), "127.0.0.1", 0))
+        address = "0x" + self.world.first.signers.addresses()[account].hex()
+        endpoint = AttesterEndpoint.model_validate({"url": server.url, "address": address})
+        host = AttesterHost(attester, server, endpoint)
+        self.hosts.append(host)
+        return host
+
+    def relayer(self, name: str = "relayer", **relay: object) -> Relayer:
+        """A relayer with the folder `name`; opened again, it goes on where the last one stopped."""
+        relayer = open_relayer(self.settings(name, relay), clock=lambda: self.seconds)
+        self.stack.callback(relayer.close)
+        return relayer
+
+    # Acts
+
+    def attest(self) -> None:
+        """Everything so far becomes final, and every attester that is not offline signs it."""
+        for side in self.world.sides:
+            side.finalise()
+        for host in self.hosts:
+            host.run()
+
+    def relay(self, *relayers: Relayer, rounds: int = 1) -> None:
+        """Rounds of each relayer, one after the other; pauses are over by the next round."""
+        for _ in range(rounds):
+            for relayer in relayers:
+                while relayer.step():
+                    pass
+            self.seconds += 600
+
+    def converge(self, *relayers: Relayer, rounds: int = 8) -> None:
+        """Until nothing is open any more on either route."""
+        for _ in range(rounds):
+            self.attest()
+            self.relay(*relayers)
+            if not any(relayer.open_messages for relayer in relayers):
+                return
+        raise AssertionError([each.state for relayer in relayers for each in tracked(relayer)])
+
+    def outcome(self, source: str, destination: str, number: int) -> SwapStatus:
+        """What the destination made of a swap."""
+        side = self.world.home(destination)
+        return side.exchange.outcome_of(self.world.lane(source, destination), number)
+
+    def sent_count(self, source: str, destination: str) -> int:
+        """Swaps sent over a lane: the number of the last."""
+        return self.world.home(source).exchange.sent_count(self.world.lane(source, destination))
+
+
+def side_name(side: Side) -> str:
+    """Name of a chain in settings."""
+    return {31337: "first", 1337: "second"}[side.chain_id]
+
+
+def tracked(relayer: Relayer) -> Sequence[object]:
+    """What a relayer has in mind."""
+    return [each for destination in relayer.destinations.values() for each in destination.tracked.values()]
+
+
+@contextmanager
+def bridge_of(world: TwoChains, folder: Path, attesters: Sequence[int] = ATTESTERS) -> Iterator[Bridge]:
+    """A bridge with an attester for each account."""
+    with ExitStack() as stack:
+        bridge = Bridge(world, folder, stack)
+        for account in attesters:
+            bridge.add_attester(account)
+        yield bridge

@@ -27,10 +27,13 @@ def careful(client: ChainClient) -> Iterator[None]:
         raise MalformedAnswerError(host_of(client), f"{type(error).__name__}: {error}") from error
 
 
-def tagged_block(client: ChainClient, tag: str) -> RpcBlock | None:
-    """The block at a tag, with number and hash for sure."""
+def tagged_block(client: ChainClient, tag: str) -> RpcBlock:
+    """The block at a tag, with number and hash for sure. Errors: `MalformedAnswerError` also when there is none."""
     with careful(client):
-        return _checked(client.blocks([tag])[0])
+        found = _checked(client.blocks([tag])[0])
+        if found is None:
+            raise ValueError(f"there is no block {tag}")
+        return found
 
 
 def final_and_block(client: ChainClient, finality: Finality, number: int) -> tuple[int, RpcBlock | None]:

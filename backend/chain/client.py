@@ -6,9 +6,11 @@ because the same bytes are the same transaction everywhere.
 
 from __future__ import annotations
 
+import ssl
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TypedDict, TypeVar, cast
 
 import httpx
@@ -124,7 +126,8 @@ class ChainClient:
         if not self.urls:
             raise ValueError("at least one endpoint is needed")
         self._endpoints = [_Endpoint(url) for url in self.urls]
-        self._http = httpx.Client(timeout=self.timeout_seconds, headers={"content-type": "application/json"})
+        headers = {"content-type": "application/json"}
+        self._http = httpx.Client(timeout=self.timeout_seconds, headers=headers, verify=_trusted())
 
     def close(self) -> None:
         """Closes the connections."""
@@ -340,6 +343,12 @@ def _result(answer: object) -> Json | NodeError:
     if isinstance(typed, RateLimitedError):
         raise typed
     return typed
+
+
+@cache
+def _trusted() -> ssl.SSLContext:
+    """The certificates to trust, read once a process: that takes longer than many requests."""
+    return httpx.create_ssl_context()
 
 
 def _block_tag(block: int | str) -> str:

@@ -32,6 +32,7 @@ class ProgrammeRead(BaseModel):
     currency: str
     colour: str
     chain_id: int
+    home_chain_id: int = Field(description="Where its points live; another chain than `chain_id` for a branch")
     token: AddressText
     epoch_length_seconds: int
     validity_epochs: int = Field(description="A lot of epoch e is valid through epoch e + validity_epochs")
@@ -52,6 +53,7 @@ class ProgrammeRead(BaseModel):
             currency=programme.currency,
             colour=programme.colour,
             chain_id=programme.chain_id,
+            home_chain_id=programme.home_chain_id,
             token=address_text(programme.token),
             epoch_length_seconds=programme.epoch_length_seconds,
             validity_epochs=programme.validity_epochs,

@@ -10,7 +10,7 @@ from backend.database import Address, Base, Points, PublicId, Time
 
 
 def _same_chain(context: DefaultExecutionContext) -> int:
-    chain_id: int = context.get_current_parameters()["chain_id"]
+    chain_id: int = context.get_current_parameters()["chain_id"]  # type: ignore[no-untyped-call]
     return chain_id
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import httpx
 
+from backend.chain.signers import LOCAL_CHAIN_IDS
 from backend.stack.errors import AnvilMissingError
 
 SLOTS_IN_AN_EPOCH = 4
@@ -33,7 +34,13 @@ def find_anvil(start: Path | None = None) -> Path:
 
 
 def anvil_command(
-    binary: Path, port: int, state_file: Path | None, start_timestamp: int | None, block_seconds: int | None = None
+    binary: Path,
+    port: int,
+    state_file: Path | None,
+    start_timestamp: int | None,
+    block_seconds: int | None = None,
+    *,
+    chain_id: int = LOCAL_CHAIN_IDS[0],
 ) -> list[str]:
     """The command line of a local chain on 127.0.0.1.
 
@@ -41,6 +48,7 @@ def anvil_command(
     A block comes with every transaction and, with `block_seconds`, also that often without one.
     """
     command = [str(binary), "--host", "127.0.0.1", "--port", str(port), "--quiet"]
+    command += ["--chain-id", str(chain_id)]
     command += ["--slots-in-an-epoch", str(SLOTS_IN_AN_EPOCH), "--gas-limit", str(BLOCK_GAS_LIMIT)]
     command += ["--enable-tx-gas-limit"]
     if state_file is not None:

@@ -21,7 +21,7 @@ from backend.chain.errors import ManifestError, WrongChainError
 from backend.chain.manifest import Manifest
 from backend.chain.models import Block
 from backend.chain.settlement_currency import SettlementCurrency, encode_mint_test_dollars
-from backend.chain.signers import DevSigners
+from backend.chain.signers import LOCAL_CHAIN_IDS, DevSigners
 from backend.database import make_engine, make_sessions, transaction
 from backend.migrations.run import upgrade
 from backend.programmes.service import sync_from_manifest
@@ -29,7 +29,7 @@ from backend.stack.anvil import anvil_command, chain_answers, find_anvil, keep_f
 from backend.stack.errors import ChainLostError
 from backend.stack.postgres import EmbeddedPostgres, stop_leftover
 from backend.stack.processes import ProcessTable
-from backend.stack.programmes_file import ClearingDraft, ProgrammeDraft, plans
+from backend.stack.programmes_file import ClearingDraft, CrosschainDraft, ProgrammeDraft, plans
 from backend.stack.state import StateFolder, write_private
 from backend.stack.waiting import claim_port, free_port
 
@@ -50,6 +50,10 @@ class StackOptions:
     programmes: Sequence[ProgrammeDraft]
     clearing: ClearingDraft | None = ClearingDraft()  # noqa: RUF009 - frozen
     """Exchange and clearing house; None: neither."""
+    crosschain: CrosschainDraft | None = None
+    """Gateway and crosschain exchange; None: neither."""
+    chain_id: int = LOCAL_CHAIN_IDS[0]
+    """One of the local chains' ids: stacks that are connected have one each."""
     api_port: int = 8000
     """0 picks a free one."""
     chain_port: int = 0
@@ -80,6 +84,7 @@ class LocalStack:
         self._processes = ProcessTable(self.folder)
         self._postgres = EmbeddedPostgres(self.folder.postgres)
         self._environment: dict[str, str] = {}
+        self._api_port = 0
 
     @property
     def environment(self) -> Mapping[str, str]:
@@ -88,6 +93,11 @@ class LocalStack:
 
     def start(self, *, fresh: bool = False) -> None:
         """Start everything. Raises StackError's family; what was started then is to be ended by `stop`."""
+        self.open(fresh=fresh)
+        self.serve()
+
+    def open(self, *, fresh: bool = False) -> None:
+        """Start PostgreSQL and the chain, with contracts and tables; raises as `start`."""
         self.folder.acquire()
         ended = self._processes.end_leftovers()
         if ended:
@@ -95,9 +105,9 @@ class LocalStack:
         if fresh:
             stop_leftover(self.folder.postgres)
             self.folder.clear()
-        api_port = claim_port(self.options.api_port, "--port")
+        self._api_port = claim_port(self.options.api_port, "--port")
         chain_port = claim_port(self.options.chain_port, "--chain-port")
-        self.api_url, self.chain_url = f"http://127.0.0.1:{api_port}", f"http://127.0.0.1:{chain_port}"
+        self.api_url, self.chain_url = f"http://127.0.0.1:{self._api_port}", f"http://127.0.0.1:{chain_port}"
         self.say("starting PostgreSQL")
         self._postgres.start()
         self.database_url = self._postgres.database_url("interpoints")
@@ -107,7 +117,22 @@ class LocalStack:
         manifest = self._deploy()
         upgrade(self.database_url)
         self._prepare_database(manifest)
-        self._write_environment(api_port)
+
+    def connect(self, peers: Sequence[Manifest]) -> None:
+        """Connect an open stack's contracts with those of stacks of other chains, in this one direction.
+
+        Services read the manifest when they start: do it before `serve`. Raises `ManifestError` when it cannot be.
+        """
+        client = ChainClient([self.chain_url])
+        try:
+            signers = DevSigners(client.chain_id())
+            Deployer(client, signers.signer(signers.addresses()[0])).connect(self.folder.manifest, peers)
+        finally:
+            client.close()
+
+    def serve(self) -> None:
+        """Start the services of an open stack; raises as `start`."""
+        self._write_environment()
         self.say("starting the API and the workers")
         self._start_services()
 
@@ -127,7 +152,14 @@ class LocalStack:
         if state_file is not None:
             keep_first_genesis(state_file)
         options = self.options
-        command = anvil_command(find_anvil(), port, state_file, options.chain_start_timestamp, options.block_seconds)
+        command = anvil_command(
+            find_anvil(),
+            port,
+            state_file,
+            options.chain_start_timestamp,
+            options.block_seconds,
+            chain_id=options.chain_id,
+        )
         # anvil keeps files below its home folder; they belong into ours.
         home = {"HOME": str(self.folder.chain.resolve())}
         chain = self._processes.start("chain", command, home)
@@ -144,6 +176,7 @@ class LocalStack:
                 plans(self.options.programmes, others),
                 self.folder.manifest,
                 clearing.plan(others[-1]) if clearing else None,
+                self.options.crosschain.plan() if self.options.crosschain else None,
             )
             if clearing is not None and clearing.currency is None:
                 _fill_purses(Administrator(client, signers.signer(admin)), manifest)
@@ -187,7 +220,7 @@ class LocalStack:
         write_private(path, text)
         return text
 
-    def _write_environment(self, api_port: int) -> None:
+    def _write_environment(self) -> None:
         self._environment = {
             "INTERPOINTS_DATABASE_URL": self.database_url,
             "INTERPOINTS_SECRET_KEY": self.folder.secret("secret_key"),
@@ -195,7 +228,7 @@ class LocalStack:
             "INTERPOINTS_RPC_URLS": json.dumps([self.chain_url]),
             "INTERPOINTS_PUBLIC_RPC_URL": self.chain_url,
             "INTERPOINTS_PUBLIC_URL": self.api_url,
-            "INTERPOINTS_API_PORT": str(api_port),
+            "INTERPOINTS_API_PORT": str(self._api_port),
             "INTERPOINTS_SAMPLE_LINKS_PATH": str((self.folder.root / SAMPLE_LINKS).resolve()),
             **self.options.settings,
         }

@@ -96,7 +96,7 @@ def folder() -> Iterator[Path]:
     path = Path(tempfile.mkdtemp(prefix="interpoints-stack-"))
     yield path
     # What a test killed is ended as `make clean` would.
-    for each in (path, path / "state"):
+    for each in (path, path / "state", *path.glob("*/state")):
         clean(each)
     shutil.rmtree(path, ignore_errors=True)
 

@@ -41,6 +41,7 @@ class TestAnvilCommand:
     def test_only_this_machine__is_served(self) -> None:
         command = anvil_command(Path("anvil"), 8545, None, None)
         assert command[command.index("--host") + 1] == "127.0.0.1"
+        assert command[command.index("--chain-id") + 1] == "31337"
         assert "--state" not in command
         assert "--timestamp" not in command
         assert "--block-time" not in command

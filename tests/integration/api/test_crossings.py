@@ -243,7 +243,7 @@ def open_local_lane(backend: Backend) -> str:
     backend.step()
     lane: str
     (lane,) = [
-        each["id"]
+        str(each["id"])
         for each in backend.operator.get("/v1/lanes").json()["data"]
         if (each["source"]["slug"], each["destination"]["slug"]) == ("grocer", "cafe")
     ]

@@ -263,7 +263,12 @@ def open_attester(settings: BridgeSettings) -> Attester:
     check_attester(settings)
     chains = open_chains(settings.chain)
     signer = open_signer(settings.attest.key, list(chains))
-    return Attester(chains, open_journal(settings), signer)
+    journal = open_journal(settings)
+    try:
+        return Attester(chains, journal, signer)
+    except ChainError:
+        journal.close()
+        raise
 
 
 def open_journal(settings: BridgeSettings, *, exclusive: bool = True) -> Journal:

@@ -41,13 +41,17 @@ class Quorum:
         if self._pool is not None:
             self._pool.shutdown(wait=False, cancel_futures=True)
 
-    def final_number(self) -> int:
-        """Newest block that the own node and enough others call final; -1 when there is none.
+    def own_final_number(self) -> int:
+        """Newest block that the own node calls final; -1 when there is none. Errors: `ChainError`."""
+        finality = self.chain.finality
+        return finality.final_number(tagged_block(self.chain.client, finality.tag))
 
-        Errors: `NoQuorumError`, and `ChainError` when the own node does not answer.
+    def final_number(self, own: int) -> int:
+        """Newest block up to `own`, what the own node calls final, that enough others call final too.
+
+        Errors: `NoQuorumError`.
         """
         finality = self.chain.finality
-        own = finality.final_number(tagged_block(self.chain.client, finality.tag))
         if self.needed:
             votes = self._ask(lambda client: finality.final_number(tagged_block(client, finality.tag)))
             if len(votes.answers) < self.needed:

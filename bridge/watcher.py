@@ -78,10 +78,13 @@ class Watcher:
         `NoQuorumError`, `NonceGapError`, `UnverifiedBlockError`, `MalformedAnswerError`, `ChainUnavailableError`, ...
         """
         cursor = self.position()
-        final_number = self.quorum.final_number()
+        own_final = self.quorum.own_final_number()
         if cursor is not None:
-            self._check_cursor(cursor, final_number)
+            self._check_cursor(cursor, own_final)
         first = self.source.start_block if cursor is None else cursor.number + 1
+        if own_final < first:  # Others are asked only when there may be something to ask about: providers count.
+            return Scan((), None, own_final)
+        final_number = self.quorum.final_number(own_final)
         last = min(final_number, first + self.source.settings.blocks_at_a_time - 1)
         if last < first:
             return Scan((), None, final_number)
@@ -122,7 +125,7 @@ class Watcher:
 
     def common_position(self) -> Position | None:
         """The newest position that the chain, as it is final now, still has; None when there is none."""
-        final_number = self.quorum.final_number()
+        final_number = self.quorum.final_number(self.quorum.own_final_number())
         rows = self.journal.query(
             "SELECT number, hash FROM positions WHERE chain_id = ? AND number <= ? ORDER BY number DESC",
             *(self.source.chain_id, final_number),

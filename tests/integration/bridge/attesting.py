@@ -66,6 +66,11 @@ class Desk:
                 return
         raise AssertionError(f"still at work after {most_steps} steps")
 
+    @staticmethod
+    def open_another(settings: BridgeSettings) -> None:
+        """Opens an attester, and ends it at once."""
+        open_attester(settings).close()
+
     def recover(self, condition: Callable[[], bool], deadline_seconds: float = 60) -> None:
         """Steps until a condition holds: after an endpoint was slow, a first answer may still come too late."""
         end = time.monotonic() + deadline_seconds

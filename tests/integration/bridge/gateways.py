@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -11,7 +11,8 @@ from eth_utils.address import to_checksum_address
 
 from backend.chain import attested_gateway
 from backend.chain.administering import Administrator
-from backend.chain.attested_gateway import AttestedGateway, Route
+from backend.chain.attested_gateway import AttestedGateway, Batch, Message, Route
+from backend.chain.errors import ContractRevertedError
 from backend.chain.interoperable import interoperable_address
 from backend.chain.signers import DevSigners
 from tests.support.anvil import Anvil
@@ -78,6 +79,21 @@ class Gateways:
         number = source.chain.client.block_number()
         assert len(source.chain.client.block(number)["transactions"]) == len(payloads)
         return number
+
+    def deliver(self, batch: Batch, payloads: Sequence[bytes], signatures: Sequence[bytes]) -> str | None:
+        """Delivers all messages of a batch, numbered from 1; answers the name of the error, None when it was taken."""
+        source = self.first if batch.source_chain == self.first.chain_id else self.second
+        messages = [Message(at, APPLICATION, RECIPIENT, payload) for at, payload in enumerate(payloads, 1)]
+        flags = [True] * (len(messages) - 1)
+        to = self.other(source)
+        try:
+            _administrator(to.chain).send(
+                to_checksum_address(to.gateway),
+                attested_gateway.encode_deliver(batch, messages, [], flags, signatures),
+            )
+        except ContractRevertedError as error:
+            return error.name
+        return None
 
     def send_final(self, source: Side, *payloads: bytes) -> int:
         """Sends messages in one block, and makes it final."""

@@ -7,9 +7,13 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from eth_utils.address import to_checksum_address
+
 from backend.chain.exchange_types import SwapStatus
+from backend.chain.points_exchange import encode_swap
 from bridge.attester import Attester, open_attester
 from bridge.attester_api import attester_app
+from bridge.destination import Tracked
 from bridge.http import HttpServer
 from bridge.relayer import Relayer, open_relayer
 from bridge.settings import (
@@ -21,7 +25,7 @@ from bridge.settings import (
     RelaySettings,
     WatchSettings,
 )
-from tests.support.two_chains import ATTESTERS, GUARDIAN, RELAYER, Side, TwoChains
+from tests.support.two_chains import ATTESTERS, GUARDIAN, RELAYER, Side, TwoChains, fixed_key
 
 
 @dataclass
@@ -126,10 +130,55 @@ class Bridge:
                 return
         raise AssertionError([each.state for relayer in relayers for each in tracked(relayer)])
 
+    def swaps_in_one_block(self, count: int, source: str = "grocer", destination: str = "fuel") -> None:
+        """Swaps of alice's, to as many new accounts, all in the next block."""
+        side, alice = self.world.home(source), self.world.alice
+        nonce = side.chain.client.transaction_count("0x" + alice.address.hex())
+        raws = []
+        for at in range(count):
+            request = self.world.request(source, destination, fixed_key(f"member {at}").address, 1_000)
+            raws.append(
+                alice.sign_transaction(
+                    {
+                        "type": 2,
+                        "chainId": side.chain_id,
+                        "nonce": nonce + at,
+                        "to": to_checksum_address(side.exchange.address),
+                        "value": 0,
+                        "data": "0x" + encode_swap(request).hex(),
+                        "gas": 500_000,
+                        "maxFeePerGas": 10**11,
+                        "maxPriorityFeePerGas": 10**9,
+                    }
+                )
+            )
+        with self.not_mining(side):
+            assert side.chain.client.send_raw_many(raws) == [None] * count
+            side.chain.mine()
+
+    @contextmanager
+    def not_mining(self, side: Side) -> Iterator[None]:
+        """Blocks only when told."""
+        side.chain.automine(False)
+        try:
+            yield
+        finally:
+            side.chain.automine(True)
+
+    # What became of it
+
     def outcome(self, source: str, destination: str, number: int) -> SwapStatus:
         """What the destination made of a swap."""
         side = self.world.home(destination)
         return side.exchange.outcome_of(self.world.lane(source, destination), number)
+
+    def outcomes(self, source: str, destination: str) -> set[SwapStatus]:
+        """What the destination made of all swaps of a lane."""
+        return {self.outcome(source, destination, at + 1) for at in range(self.sent_count(source, destination))}
+
+    def nonce(self, relayer: Relayer, side: Side) -> int:
+        """Transactions of a relayer's that were mined on a chain."""
+        return side.chain.client.transaction_count(relayer.destinations[side.chain_id].sender.address)
 
     def sent_count(self, source: str, destination: str) -> int:
         """Swaps sent over a lane: the number of the last."""
@@ -141,7 +190,7 @@ def side_name(side: Side) -> str:
     return {31337: "first", 1337: "second"}[side.chain_id]
 
 
-def tracked(relayer: Relayer) -> Sequence[object]:
+def tracked(relayer: Relayer) -> Sequence[Tracked]:
     """What a relayer has in mind."""
     return [each for destination in relayer.destinations.values() for each in destination.tracked.values()]
 

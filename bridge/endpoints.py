@@ -30,24 +30,22 @@ def careful(client: ChainClient) -> Iterator[None]:
 def tagged_block(client: ChainClient, tag: str) -> RpcBlock:
     """The block at a tag, with number and hash for sure. Errors: `MalformedAnswerError` also when there is none."""
     with careful(client):
-        found = _checked(client.blocks([tag])[0])
-        if found is None:
-            raise ValueError(f"there is no block {tag}")
-        return found
+        return _present(client.blocks([tag])[0], tag)
 
 
 def final_and_block(client: ChainClient, finality: Finality, number: int) -> tuple[int, RpcBlock | None]:
-    """Number of the newest final block, and block `number`."""
+    """Number of the newest final block, and block `number` if there is one. Errors: `MalformedAnswerError`."""
     with careful(client):
         tagged, block = client.blocks([finality.tag, number])
-        found = _checked(block)
+        found = None if block is None else _present(block, str(number))
         if found is not None and int(found["number"], 16) != number:
             raise ValueError(f"block {found['number']} instead of {number}")
-        return finality.final_number(_checked(tagged)), found
+        return finality.final_number(_present(tagged, finality.tag)), found
 
 
-def _checked(block: RpcBlock | None) -> RpcBlock | None:
-    if block is not None:
-        int(block["number"], 16)
-        bytes.fromhex(block["hash"][2:])
+def _present(block: RpcBlock | None, what: str) -> RpcBlock:
+    if block is None:
+        raise ValueError(f"there is no block {what}")
+    int(block["number"], 16)
+    bytes.fromhex(block["hash"][2:])
     return block

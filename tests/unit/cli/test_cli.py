@@ -170,3 +170,9 @@ class TestSentenceFor:
     @pytest.mark.parametrize("error", [ValueError("ours"), KeyError("k"), AlembicCommandError("x")])
     def test_faults_of_ours__are_not_hidden(self, error: Exception) -> None:
         assert sentence_for(error) is None
+
+
+def test_up__with_the_id_of_a_real_chain__refused(run: Run) -> None:
+    status, _, err = run("up", "--chain-id", "1")
+    assert status == 1
+    assert "31337 or 1337, not 1" in err

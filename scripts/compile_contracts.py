@@ -35,6 +35,7 @@ SHIPPED = {
     "PointsToken": "tokens",
     "ProgrammeRegistry": "programmes",
     "PointsExchange": "exchange",
+    "CrosschainExchange": "exchange",
     "ClearingHouse": "clearing",
     "AttestedGateway": "bridge",
     "TestDollar": "testing",  # the currency of a local stack, which has no real one

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.37;
 
+import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 
 import {IExchange, Lane, LaneTerms, Price} from "../interfaces/IExchange.sol";
@@ -39,12 +40,13 @@ abstract contract ExchangeLanes is ExchangeControl {
     }
 
     /// @inheritdoc IExchange
-    function propose(bytes32 source, bytes32 destination, bytes32 proposer, LaneTerms calldata terms)
+    function propose(bytes32 source, bytes32 destination, bytes32 proposer, LaneTerms memory terms)
         external
         nonReentrant
     {
         _authorizeParty(source, destination, proposer);
         _requireValid(terms, block.timestamp);
+        _checkAgreement(source, destination, proposer, terms);
 
         bytes32 laneId = laneIdOf(source, destination);
         LaneRecord storage lane = _lanes[laneId];
@@ -67,11 +69,12 @@ abstract contract ExchangeLanes is ExchangeControl {
     }
 
     /// @inheritdoc IExchange
-    function accept(bytes32 source, bytes32 destination, bytes32 acceptor, LaneTerms calldata terms)
+    function accept(bytes32 source, bytes32 destination, bytes32 acceptor, LaneTerms memory terms)
         external
         nonReentrant
     {
         _authorizeParty(source, destination, acceptor);
+        _checkAgreement(source, destination, acceptor, terms);
         bytes32 laneId = laneIdOf(source, destination);
         bytes32 termsHash = hashTerms(terms);
         if (_proposals[laneId][acceptor == source ? destination : source] != termsHash) {
@@ -79,8 +82,7 @@ abstract contract ExchangeLanes is ExchangeControl {
         }
         _requireNoGain(laneId, laneIdOf(destination, source), terms);
 
-        delete _proposals[laneId][source];
-        delete _proposals[laneId][destination];
+        _endProposals(laneId, source, destination);
         _agree(laneId, terms);
     }
 
@@ -121,8 +123,7 @@ abstract contract ExchangeLanes is ExchangeControl {
         LaneRecord storage lane = _lanes[laneId];
         LaneState memory state = lane.load();
         uint256 used = SlidingCap.used(lane.volumes, block.timestamp);
-        if (!state.isOpen() || used >= state.terms.dailyCapOut) return 0;
-        return state.terms.dailyCapOut - used;
+        return state.isOpen() ? Math.saturatingSub(state.terms.dailyCapOut, used) : 0;
     }
 
     /// @inheritdoc IExchange
@@ -136,9 +137,14 @@ abstract contract ExchangeLanes is ExchangeControl {
     }
 
     /// @inheritdoc IExchange
-    function hashTerms(LaneTerms calldata terms) public pure returns (bytes32) {
+    function hashTerms(LaneTerms memory terms) public pure returns (bytes32) {
         return keccak256(abi.encode(terms));
     }
+
+    /// @dev Reverts when this exchange cannot have such a lane. `party` is who proposes or accepts it.
+    function _checkAgreement(bytes32 source, bytes32 destination, bytes32 party, LaneTerms memory terms)
+        internal
+        virtual;
 
     /// @dev Id of the chain on which the programme's points live.
     function _homeOf(bytes32 programmeId) internal view virtual returns (uint256);
@@ -176,7 +182,7 @@ abstract contract ExchangeLanes is ExchangeControl {
         uint256 volumes = record.volumes;
         uint256 used = SlidingCap.used(volumes, block.timestamp);
         uint256 cap = lane.terms.dailyCapOut;
-        if (used + pointsOut > cap) revert DailyCapExceeded(lane.id, pointsOut, used < cap ? cap - used : 0);
+        if (used + pointsOut > cap) revert DailyCapExceeded(lane.id, pointsOut, Math.saturatingSub(cap, used));
         record.volumes = SlidingCap.count(volumes, pointsOut, block.timestamp);
     }
 
@@ -187,13 +193,17 @@ abstract contract ExchangeLanes is ExchangeControl {
         state.agreed = false;
         state.nextFrom = 0;
         lane.store(state);
-        delete _proposals[laneId][lane.source];
-        delete _proposals[laneId][lane.destination];
+        _endProposals(laneId, lane.source, lane.destination);
         emit LaneStopped(laneId, by);
     }
 
+    function _endProposals(bytes32 laneId, bytes32 source, bytes32 destination) private {
+        delete _proposals[laneId][source];
+        delete _proposals[laneId][destination];
+    }
+
     /// @dev Puts terms in force, at once where none are, else after the notice period.
-    function _agree(bytes32 laneId, LaneTerms calldata terms) private {
+    function _agree(bytes32 laneId, LaneTerms memory terms) private {
         LaneRecord storage lane = _lanes[laneId];
         LaneState memory state = lane.load();
         uint256 effectiveFrom = block.timestamp;
@@ -235,7 +245,7 @@ abstract contract ExchangeLanes is ExchangeControl {
         if (gains) revert RoundTripGains(laneId);
     }
 
-    function _requireValid(LaneTerms calldata terms, uint256 effectiveFrom) private pure {
+    function _requireValid(LaneTerms memory terms, uint256 effectiveFrom) private pure {
         bool valid = terms.rateNumerator != 0 && terms.rateDenominator != 0 && terms.feeBps < LanePricing.BPS
             && terms.maxBonusBps <= MAX_BONUS_BPS && terms.minimumIn != 0 && terms.dailyCapOut <= SlidingCap.MAX_CAP
             && terms.validUntil >= effectiveFrom;

@@ -7,7 +7,7 @@ import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {IClearingHouse} from "../interfaces/IClearingHouse.sol";
 import {IERC7818} from "../interfaces/IERC7818.sol";
 import {IExchange, Price, SwapStatus} from "../interfaces/IExchange.sol";
-import {IPointsToken, Lot, Terms} from "../interfaces/IPointsToken.sol";
+import {IPointsToken, Lot} from "../interfaces/IPointsToken.sol";
 import {Calendar, ExpiryCarrying} from "../libraries/ExpiryCarrying.sol";
 import {ExchangeQuotes} from "./ExchangeQuotes.sol";
 import {OpenLane} from "./ExchangeLanes.sol";
@@ -80,17 +80,17 @@ abstract contract ExchangeLegs is ExchangeQuotes {
         if (burnt.settlement != 0) {
             _clearingHouse.book(lane.source, lane.destination, burnt.settlement, burnt.swapId);
         }
-        uint256 supply = IERC20(destinationToken).totalSupply();
+        uint256 supply = _supplyOf(destinationToken);
         Lot[] memory lots = lane.terms.carryExpiry
             ? _mintCarried(destinationToken, burnt)
             : _mintFresh(destinationToken, burnt.to, burnt.pointsOut);
-        uint256 minted = IERC20(destinationToken).totalSupply() - supply;
+        uint256 minted = _supplyOf(destinationToken) - supply;
         if (minted != burnt.pointsOut) revert TokenMismatch(destinationToken, burnt.pointsOut, minted);
         emit SwapMinted(burnt.swapId, lane.id, burnt.to, burnt.pointsOut, lots);
     }
 
     /// @dev Gives burnt lots back, those that have not expired meanwhile.
-    function _restoreLots(address sourceToken, address account, Lot[] calldata lots)
+    function _restoreLots(address sourceToken, address account, Lot[] memory lots)
         internal
         returns (Lot[] memory restored, uint256 expiredAmount)
     {
@@ -120,8 +120,11 @@ abstract contract ExchangeLegs is ExchangeQuotes {
     }
 
     function _calendarOf(address token) internal view returns (Calendar memory) {
-        Terms memory terms = IPointsToken(token).terms();
-        return Calendar({epochLength: terms.epochLength, validity: terms.validityDuration});
+        return Calendar(IERC7818(token).epochLength(), IERC7818(token).validityDuration());
+    }
+
+    function _supplyOf(address token) private view returns (uint256) {
+        return IERC20(token).totalSupply();
     }
 
     function _mintCarried(address token, BurntSwap memory burnt) private returns (Lot[] memory lots) {

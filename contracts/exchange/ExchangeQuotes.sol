@@ -18,13 +18,34 @@ abstract contract ExchangeQuotes is ExchangeLanes, EIP712 {
         "Quote(bytes32 quoteId,bytes32 laneId,uint32 version,address account,uint48 maxIn,uint16 bonusBps,uint48 expiresAt)"
     );
 
+    string private constant NAME = "Interpoints Exchange";
+    string private constant VERSION = "1";
+
     mapping(bytes32 destination => mapping(bytes32 quoteId => bool used)) private _usedQuotes;
 
-    constructor() EIP712("Interpoints Exchange", "1") {}
+    constructor() EIP712(NAME, VERSION) {}
 
     /// @inheritdoc IExchange
     function isQuoteUsed(bytes32 destination, bytes32 quoteId) external view returns (bool) {
         return _usedQuotes[destination][quoteId];
+    }
+
+    /// @inheritdoc EIP712
+    function eip712Domain()
+        public
+        view
+        override
+        returns (
+            bytes1 fields,
+            string memory name,
+            string memory version,
+            uint256 chainId,
+            address verifyingContract,
+            bytes32 salt,
+            uint256[] memory extensions
+        )
+    {
+        return (hex"0f", NAME, VERSION, block.chainid, address(this), 0, new uint256[](0));
     }
 
     /// @dev Reverts unless `signature` is the account's over the request with this quote.

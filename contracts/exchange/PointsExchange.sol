@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.37;
 
-import {Quote, SwapRequest, SwapStatus} from "../interfaces/IExchange.sol";
+import {LaneTerms, Quote, SwapRequest, SwapStatus} from "../interfaces/IExchange.sol";
 import {IPointsExchange, PendingSwap} from "../interfaces/IPointsExchange.sol";
 import {Lot} from "../interfaces/IPointsToken.sol";
 import {ExpiryCarrying} from "../libraries/ExpiryCarrying.sol";
@@ -81,6 +81,9 @@ contract PointsExchange is ExchangeSwaps, IPointsExchange {
             block.timestamp
         );
     }
+
+    /// @dev All lanes.
+    function _checkAgreement(bytes32, bytes32, bytes32, LaneTerms memory) internal override {}
 
     /// @dev Every programme of a PointsExchange is at home here.
     function _homeOf(bytes32) internal view override returns (uint256) {

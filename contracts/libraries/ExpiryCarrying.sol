@@ -32,14 +32,20 @@ library ExpiryCarrying {
         uint256 given = 0;
         uint256 count = 0;
         carried = new Lot[](lots.length);
+        Lot memory last;
         for (uint256 i = 0; i < lots.length; ++i) {
-            uint256 epoch = epochEndingBy(lots[i], source, destination, time);
-            before += lots[i].amount;
+            Lot memory lot = lots[i];
+            uint256 epoch = epochEndingBy(lot, source, destination, time);
+            before += lot.amount;
             uint256 share = (before * pointsOut) / pointsIn - given;
             if (share == 0) continue;
             given += share;
-            if (count != 0 && carried[count - 1].epoch == epoch) carried[count - 1].amount += share;
-            else carried[count++] = Lot(epoch, share);
+            if (count != 0 && last.epoch == epoch) {
+                last.amount += share;
+            } else {
+                last = Lot(epoch, share);
+                carried[count++] = last;
+            }
         }
         // Shortens the array to what was filled; its memory was allocated above.
         assembly ("memory-safe") {

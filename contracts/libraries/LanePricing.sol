@@ -22,7 +22,10 @@ library LanePricing {
         returns (uint256)
     {
         (uint256 net, uint256 den) = netRate(terms);
-        return (pointsIn * net * (BPS + bonusBps)) / (den * BPS);
+        // unchecked: the bounds above; `den` is not zero.
+        unchecked {
+            return (pointsIn * net * (BPS + bonusBps)) / (den * BPS);
+        }
     }
 
     /// @notice Fewest points in that give `pointsOut`.
@@ -32,9 +35,11 @@ library LanePricing {
         returns (uint256)
     {
         (uint256 net, uint256 den) = netRate(terms);
-        uint256 gives = net * (BPS + bonusBps);
-        // `gives` is not zero: the rate is not, and the fee is below the whole.
-        return (pointsOut * den * BPS + gives - 1) / gives;
+        // unchecked: the bounds above; `gives` is not zero: the rate is not, and the fee is below the whole.
+        unchecked {
+            uint256 gives = net * (BPS + bonusBps);
+            return (pointsOut * den * BPS + gives - 1) / gives;
+        }
     }
 
     /// @notice What the source owes for `baseOut` points out, in the smallest unit of the settlement currency.

@@ -91,7 +91,7 @@ contract AttestedGateway is GatewayRoutes, ReentrancyGuardTransient {
     {
         BitMaps.BitMap storage seen = _seen[chain];
         address lastSender = address(0);
-        bytes memory sender;
+        bytes memory sender = "";
         uint256 tried = 0;
         for (uint256 i = 0; i < messages.length; ++i) {
             Message calldata message = messages[i];

@@ -111,6 +111,7 @@ abstract contract GatewayAttesters is AccessControlDefaultAdminRules, EIP712, IA
         address previous = address(0);
         uint256 next = 0;
         for (uint256 i = 0; i < signatures.length; ++i) {
+            // slither-disable-next-line unused-return // what is left out are details of the problem
             (address signer, ECDSA.RecoverError problem,) = ECDSA.tryRecoverCalldata(digest, signatures[i]);
             if (problem != ECDSA.RecoverError.NoError) revert InvalidSignature(i);
             if (signer <= previous) revert SignersNotAscending(i, signer);

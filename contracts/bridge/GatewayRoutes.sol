@@ -122,6 +122,7 @@ abstract contract GatewayRoutes is GatewayAttesters, Pausable {
     /// the log must find one account in it, in one way.
     function _routeTo(bytes calldata recipient) private view returns (Route memory route, address to) {
         uint256 chain;
+        // slither-disable-next-line unused-return // what cannot be parsed gives zeros, which are refused below
         (, chain, to) = InteroperableAddress.tryParseEvmV1Calldata(recipient);
         address gateway = _remotes[chain];
         bool proper = recipient.equal(InteroperableAddress.formatEvmV1(chain, to));

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from web3.contract import Contract
 
+from tests.gas.bridge import gateway_rows
 from tests.gas.clearing import house_rows
 from tests.gas.rig import Rig, Rows, holder, pack
 from tests.gas.swaps import swap_rows
@@ -25,6 +26,7 @@ def measure(rig: Rig) -> Rows:
         _largest_batches,
         swap_rows,
         house_rows,
+        gateway_rows,
     ):
         rows |= group(rig)
     return rows

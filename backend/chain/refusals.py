@@ -73,6 +73,9 @@ _CROSSCHAIN_SENTENCES: Final = {
     "LinkAlreadyRegistered": "There is a connection to chain {chainId} already, and that cannot be changed.",
     "NotCrosschain": "Swaps to another chain go from a programme of this chain to one of that chain.",
     "NotLinked": "There is no connection to chain {chainId}.",
+    "RefundCapExceeded": (
+        "The lane's refunds of 24 hours are nearly used up: {available} points can come back now, not {pointsOut}."
+    ),
     "WrongRoute": "A swap of this lane does not come from chain {chainId}.",
 }
 

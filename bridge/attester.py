@@ -7,6 +7,7 @@ has looked. Nothing is decided by a clock.
 
 from __future__ import annotations
 
+import threading
 import time
 from dataclasses import dataclass, field
 
@@ -60,6 +61,8 @@ class Attester:
         self.journal = journal
         self._signer = signer
         self._journal_problem: str | None = None
+        self.stopping = threading.Event()
+        """Set by whoever wants the step under way to end after the chain it is at."""
         self._sources = [self._source(chain) for chain in chains.values()]
         gateways = {f"the gateway of chain {each.chain_id}": "0x" + each.gateway.hex() for each in chains.values()}
         journal.bind({"the attester": "0x" + signer.address.hex(), **gateways})
@@ -89,22 +92,23 @@ class Attester:
         must end.
         """
         try:
+            self.journal.check_writable()
             if self._stands_still():
                 return False
             worked = [self._step_over(source) for source in self._sources]
             self._journal_problem = None
-        except JournalGoneError:
-            raise
         except JournalError as error:
             self._journal_problem = error.detail
             STEP_FAILURES.labels(ROLE, "", type(error).__name__).inc()
             log.error("journal_failed", error=error.detail)
+            if isinstance(error, JournalGoneError):
+                raise
             return False
         return any(worked)
 
     def _step_over(self, source: _Source) -> bool:
         """One chain. Errors: `JournalError`; those of the chain are noted, the worst halt."""
-        if self._stands_still():
+        if self._stands_still() or self.stopping.is_set():
             return False
         try:
             self._accept_if_told(source)
@@ -234,7 +238,7 @@ class Attester:
 
     def _journal_check(self) -> Check:
         try:
-            self.journal.check_writable()
+            self.journal.check_present()
             halt = self.journal.halted()
         except JournalError as error:
             return Check(ok=False, detail=error.detail)
@@ -242,7 +246,7 @@ class Attester:
             return Check(ok=False, detail=f"halted at {halt.at}: {halt.reason}")
         if self._journal_problem is not None:
             return Check(ok=False, detail=self._journal_problem)
-        return Check(ok=True, detail="can be written")
+        return Check(ok=True, detail="written at the last step")
 
 
 def _is_told(halt: Halt, chain_id: int) -> bool:

@@ -104,6 +104,7 @@ def run(settings: BridgeSettings, stopping: threading.Event) -> None:
     """Attests and serves until told to stop."""
     configure_logging(settings.log_level)
     attester = open_attester(settings)
+    attester.stopping = stopping
     poll_seconds = min(chain.poll_seconds for chain in settings.chain)
     try:
         with HttpServer(attester_app(attester), settings.attest.host, settings.attest.port) as server:

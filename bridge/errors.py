@@ -68,6 +68,19 @@ class ForeignJournalError(BridgeError):
         self.found = found
 
 
+class ListenError(BridgeError):
+    """The address at which a role is to serve cannot be used."""
+
+    slug = "cannot-listen"
+    title = "The role cannot serve"
+    recoverable = False
+
+    def __init__(self, host: str, port: int, what: str) -> None:
+        super().__init__(f"{host}:{port} cannot be listened at: {what}.")
+        self.host = host
+        self.port = port
+
+
 class NoQuorumError(BridgeError):
     """Too few endpoints agree for anything to be concluded: `agreeing` others of `needed`, with those that differed."""
 

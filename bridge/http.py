@@ -15,11 +15,12 @@ from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel
 
-from bridge.errors import BridgeError
+from bridge.errors import BridgeError, ListenError
 from bridge.metrics import REGISTRY
 from bridge.readiness import Readiness
 
 _STOP_SECONDS = 10.0
+_MOST_CONNECTIONS = 256
 
 
 class Health(BaseModel):
@@ -61,7 +62,7 @@ def role_app(role: str, readiness: Callable[[], Readiness]) -> FastAPI:
 
 @dataclass
 class HttpServer:
-    """`with HttpServer(app, host, port) as server: ... server.port`. Port 0 picks a free one."""
+    """`with HttpServer(app, host, port) as server: ... server.port`. Port 0 picks a free one. Errors: `ListenError`."""
 
     app: FastAPI
     host: str
@@ -70,11 +71,20 @@ class HttpServer:
     _thread: threading.Thread = field(init=False)
 
     def __enter__(self) -> HttpServer:
-        self._listener = socket.create_server((self.host, self.wanted_port))
+        try:
+            self._listener = socket.create_server((self.host, self.wanted_port))
+        except OSError as error:
+            raise ListenError(self.host, self.wanted_port, str(error)) from error
         self.port: int = self._listener.getsockname()[1]
         self.url = f"http://{self.host}:{self.port}"
         config = uvicorn.Config(
-            self.app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=2
+            self.app,
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            ws="none",
+            limit_concurrency=_MOST_CONNECTIONS,
+            timeout_graceful_shutdown=2,
         )
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(

@@ -163,7 +163,7 @@ class Journal:
             raise JournalGoneError(str(self.path), "the file was replaced")
 
     def check_writable(self) -> None:
-        """Writes, and throws away: what `/ready` asks. Errors: `JournalError`."""
+        """Writes the time of the last look, for people; nothing is decided by it. Errors: `JournalError`."""
         now = utc_text()
         with self.transaction() as transaction:
             transaction.execute("INSERT INTO meta VALUES ('checked', ?) ON CONFLICT DO UPDATE SET value = ?", now, now)

@@ -23,6 +23,7 @@ FINALITY_BLOCKS = 2 * SLOTS
 APPLICATION = bytes.fromhex("00000000000000000000000000000000000a4411")
 RECIPIENT = bytes.fromhex("00000000000000000000000000000000000b0b00")
 ATTESTERS = (5, 6, 7)
+_ROTATION_SECONDS = 60
 
 
 @dataclass
@@ -95,6 +96,15 @@ class Gateways:
             return error.name
         return None
 
+    def rotate(self, side: Side, accounts: Sequence[int]) -> None:
+        """Another set of attesters, of local chains' accounts, is in force at a side from now on."""
+        administrator, signers = _administrator(side.chain), DevSigners(side.chain_id)
+        administrator.grant(side.gateway, attested_gateway.ATTESTER_ADMIN_ROLE, administrator.signer.address)
+        attesters = sorted(signers.addresses()[number] for number in accounts)
+        data = attested_gateway.encode_propose_attesters(attesters, 2)
+        administrator.send(to_checksum_address(side.gateway), data)
+        side.chain.jump(_ROTATION_SECONDS + 1)
+
     def send_final(self, source: Side, *payloads: bytes) -> int:
         """Sends messages in one block, and makes it final."""
         number = self.send(source, *payloads)
@@ -117,7 +127,7 @@ def _administrator(chain: Anvil) -> Administrator:
 def _deploy(chain: Anvil, chain_id: int) -> Side:
     signers = DevSigners(chain_id)
     attesters = sorted(signers.addresses()[number] for number in ATTESTERS)
-    arguments = (attesters, 2, 60, signers.addresses()[0], 0)
+    arguments = (attesters, 2, _ROTATION_SECONDS, signers.addresses()[0], 0)
     created = _administrator(chain).create(
         "AttestedGateway", encode(["address[]", "uint256", "uint256", "address", "uint48"], arguments)
     )

@@ -9,6 +9,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from backend.chain.attested_gateway import batch_of
+from bridge.attester_api import Attestations, SignedBatch
 from bridge.errors import ForeignJournalError, JournalGoneError, JournalInUseError
 from bridge.settings import BridgeSettings
 from tests.integration.bridge.attesting import Desk, desk
@@ -89,19 +90,44 @@ class TestSigning:
         found = [line["event"] for line in lines if line.get("message_id") == batch.message_ids[0]]
         assert found == ["message_journaled", "message_attested"]
 
-    def test_signatures_of_two__delivered(self, at_desk: Desk, gateways: Gateways, tmp_path: Path) -> None:
-        """What attesters serve is what the gateway takes; one of them alone is not enough."""
+
+def _pair(*answers: Attestations) -> tuple[SignedBatch, list[bytes]]:
+    """The one batch that attesters serve, and their signatures in the order in which the gateway takes them."""
+    in_order = sorted(answers, key=lambda each: int(each.attester, 16))
+    assert len({each.attestations[0].root for each in answers}) == 1
+    signatures = [bytes.fromhex(each.attestations[0].signature[2:]) for each in in_order]
+    return answers[0].attestations[0], signatures
+
+
+class TestAtTheGateway:
+    """What attesters serve is what the gateway takes."""
+
+    def test_deliver__signatures_of_two__taken__of_one__refused(
+        self, at_desk: Desk, gateways: Gateways, tmp_path: Path
+    ) -> None:
         gateways.send_final(gateways.first, b"one", b"two")
         at_desk.run()
         with desk(gateways, tmp_path / "other", ATTESTERS[1]) as other:
             other.run()
-            answers = [at_desk.ask(), other.ask()]
-        (one, two) = (answer.attestations[0] for answer in sorted(answers, key=lambda each: int(each.attester, 16)))
-        assert one.root == two.root
-        batch = batch_of(gateways.route(gateways.first), one.block_number, bytes.fromhex(one.root[2:]))
-        signatures = [bytes.fromhex(each.signature[2:]) for each in (one, two)]
+            signed, signatures = _pair(at_desk.ask(), other.ask())
+        batch = batch_of(gateways.route(gateways.first), signed.block_number, bytes.fromhex(signed.root[2:]))
         assert gateways.deliver(batch, (b"one", b"two"), signatures[:1]) == "TooFewSignatures"
         assert gateways.deliver(batch, (b"one", b"two"), signatures) is None
+
+    def test_deliver__set_rotated_in_flight__new_member_signs_the_old_batch(
+        self, at_desk: Desk, gateways: Gateways, tmp_path: Path
+    ) -> None:
+        gateways.send_final(gateways.first, b"one")
+        at_desk.run()
+        with desk(gateways, tmp_path / "stays", ATTESTERS[1]) as stays, desk(gateways, tmp_path / "new", 8) as new:
+            stays.run()
+            gateways.rotate(gateways.second, (ATTESTERS[1], ATTESTERS[2], 8))
+            new.run()
+            signed, with_old = _pair(at_desk.ask(), stays.ask())
+            _, with_new = _pair(stays.ask(), new.ask())
+        batch = batch_of(gateways.route(gateways.first), signed.block_number, bytes.fromhex(signed.root[2:]))
+        assert gateways.deliver(batch, (b"one",), with_old) == "NotAnAttester"
+        assert gateways.deliver(batch, (b"one",), with_new) is None
 
 
 class TestServing:

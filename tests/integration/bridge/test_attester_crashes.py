@@ -43,9 +43,10 @@ CRASH_POINTS = [
 ]
 
 
-def _run(folder: Desk, crash_at: str) -> int | None:
+def _run(folder: Desk, crash_at: str, clock_offset_seconds: float = 0) -> int | None:
     """Exit status of an attester's process on a stopped desk's folder."""
-    process = _PROCESSES.Process(target=main, args=(folder.settings.model_dump_json(), crash_at))
+    arguments = (folder.settings.model_dump_json(), crash_at, clock_offset_seconds)
+    process = _PROCESSES.Process(target=main, args=arguments)
     process.start()
     process.join(_DEADLINE_SECONDS)
     assert not process.is_alive(), "the attester did not end"
@@ -90,6 +91,21 @@ class TestCrashes:
         stopped_desk.start()
         assert stopped_desk.get("/v1/attestations", source_chain=31337, destination_chain=1337).status_code == 503
         assert stopped_desk.attester.journal.query("SELECT count(*) FROM batches")[0][0] == 1
+
+
+@pytest.mark.parametrize("offset_seconds", [-3_600, 3_600])
+def test_clock__an_hour_wrong__nothing_changes(
+    stopped_desk: Desk, gateways: Gateways, tmp_path: Path, offset_seconds: float
+) -> None:
+    gateways.send(gateways.first, b"not final")
+    gateways.first.chain.mine(FINALITY_BLOCKS - 1)
+    assert _run(stopped_desk, "", offset_seconds) == 0
+    gateways.send_final(gateways.first, b"one")
+    assert _run(stopped_desk, "", -offset_seconds) == 0
+    stopped_desk.start()
+    with desk(gateways, tmp_path / "twin", blocks_at_a_time=6) as twin:
+        twin.run()
+        assert stopped_desk.ask() == twin.ask()
 
 
 def _toml(made: Desk, port: int) -> str:

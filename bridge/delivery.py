@@ -1,4 +1,4 @@
-"""One account that sends deliveries on one chain: nonces, fees, signed bytes stored before they leave, replacements.
+"""One account that sends to one contract: nonces, fees, signed bytes stored before they leave, replacements.
 
 The rules are the submitter's: a nonce that was broadcast is never free, a replacement pays an eighth more in both
 fields, and what became of a nonce is judged by what was mined. What is sent is idempotent on chain, so that nothing
@@ -72,6 +72,8 @@ class Sender:
     store: RelayStore
     fees: FeePolicy
     replace_after_blocks: int
+    target: bytes
+    """The contract that everything is sent to, 20 bytes."""
     slots: dict[int, Slot] = field(init=False)
     _next_nonce: int | None = field(init=False)
     _seen_head: tuple[int, str] | None = field(init=False, default=None)
@@ -180,7 +182,7 @@ class Sender:
                 "type": 2,
                 "chainId": self.chain.chain_id,
                 "nonce": nonce,
-                "to": self.address if fills else to_checksum_address(self.chain.gateway),
+                "to": self.address if fills else to_checksum_address(self.target),
                 "value": 0,
                 "data": "0x" + purpose.data.hex(),
                 "gas": purpose.gas,

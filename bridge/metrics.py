@@ -117,3 +117,36 @@ RELAY_ATTESTER_FAILURES = Counter(
     ["attester"],
     registry=REGISTRY,
 )
+
+WATCH_LANE_POINTS = Gauge(
+    "interpoints_bridge_watch_lane_points",
+    "Points of a lane in final blocks: burned and refunded at the source, promised and minted at the destination",
+    ["source", "destination", "what"],
+    registry=REGISTRY,
+)
+WATCH_IN_FLIGHT = Gauge(
+    "interpoints_bridge_watch_in_flight",
+    "Swaps in final blocks that are neither minted nor refunded",
+    ["source", "destination"],
+    registry=REGISTRY,
+)
+WATCH_OLDEST_SECONDS = Gauge(
+    "interpoints_bridge_watch_oldest_age_seconds",
+    "Age of the swap that has been in flight longest, by its chain's clock",
+    registry=REGISTRY,
+)
+WATCH_WAITING = Gauge(
+    "interpoints_bridge_watch_waiting_messages",
+    "Messages in final blocks that no recipient has taken",
+    ["source", "destination"],
+    registry=REGISTRY,
+)
+WATCH_VIOLATIONS = Gauge(
+    "interpoints_bridge_watch_violations", "Things that must never be, and are: ring the bell", registry=REGISTRY
+)
+WATCH_HALTS = Counter(
+    "interpoints_bridge_watch_halts_total",
+    "Lanes that the guardian's key was used to stop",
+    ["chain"],
+    registry=REGISTRY,
+)

@@ -84,7 +84,7 @@ class Relayer:
             chain_id: Destination(
                 chain=chain,
                 routes={other.chain_id: route(other, chain) for other in chains.values() if other is not chain},
-                sender=Sender(chain, signer, self.store, fees, settings.replace_after_blocks),
+                sender=Sender(chain, signer, self.store, fees, settings.replace_after_blocks, chain.gateway),
                 store=self.store,
                 settings=settings,
                 clock=clock,

@@ -172,6 +172,13 @@ class WatchSettings(_Section):
     key: KeySettings = Field(
         default=KeySettings(), description="Account with GUARDIAN_ROLE that stops lanes; without one it only warns"
     )
+    patience_seconds: float = Field(
+        default=60.0, ge=0, description="How long a mint may be without its burn while the source's node is behind"
+    )
+    max_fee_per_gas_gwei: int = Field(default=5_000, ge=1, description="Most that stopping a lane may cost per gas")
+    replace_after_blocks: int = Field(
+        default=2, ge=1, description="A stop not mined after this many blocks is sent again with a higher fee"
+    )
     host: str = Field(default="127.0.0.1", description="Address of status, health and metrics")
     port: int = Field(default=8203, ge=0, le=65535, description="Port of status, health and metrics; 0: a free one")
 

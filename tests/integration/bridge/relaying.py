@@ -9,7 +9,10 @@ from pathlib import Path
 
 from eth_utils.address import to_checksum_address
 
-from backend.chain.exchange_types import SwapStatus
+from backend.chain.attested_gateway import Message, batch_of, encode_deliver, message_tree
+from backend.chain.crosschain_exchange import encode_payload
+from backend.chain.event_types import Lot
+from backend.chain.exchange_types import CrosschainSwap, MessageKind, SwapStatus
 from backend.chain.points_exchange import encode_swap
 from bridge.attester import Attester, open_attester
 from bridge.attester_api import attester_app
@@ -25,7 +28,8 @@ from bridge.settings import (
     RelaySettings,
     WatchSettings,
 )
-from tests.support.two_chains import ATTESTERS, GUARDIAN, RELAYER, Side, TwoChains, fixed_key
+from bridge.watchdog import Watchdog, open_watchdog
+from tests.support.two_chains import ATTESTERS, GUARDIAN, RELAYER, SECOND_RELAYER, Sent, Side, TwoChains, fixed_key
 
 
 @dataclass
@@ -103,6 +107,37 @@ class Bridge:
         relayer = open_relayer(self.settings(name, relay), clock=lambda: self.seconds)
         self.stack.callback(relayer.close)
         return relayer
+
+    def watchdog(self, **changes: object) -> Watchdog:
+        """A watchdog with the guardian's key; `changes` are of its settings' section."""
+        settings = self.settings("watch")
+        section = WatchSettings.model_validate({**settings.watch.model_dump(), **changes})
+        settings = settings.model_copy(update={"watch": section})
+        watchdog = open_watchdog(settings, clock=lambda: self.seconds)
+        self.stack.callback(watchdog.close)
+        return watchdog
+
+    def forge(self, source: str, destination: str, number: int, points_out: int, *attesters: int) -> None:
+        """Stolen attesters' keys mint at the destination what nobody has burnt."""
+        world, home, to = self.world, self.world.home(source), self.world.home(destination)
+        lane, member = world.lane(source, destination), fixed_key("thief").address
+        points_in = home.exchange.price(lane, 10 * points_out).points_in
+        points_out = home.exchange.price(lane, points_in).points_out
+        epoch_length = home.manifest.programme(source).terms.epoch_length_seconds
+        validity = home.manifest.programme(source).terms.validity_epochs
+        lots = (Lot(home.now() // epoch_length, points_in),)
+        deadline = max(side.now() for side in world.sides) + 3_600
+        swap = CrosschainSwap(
+            *(number.to_bytes(32), lane, number, member, member, points_in, points_out),
+            *(0, deadline, epoch_length, validity, lots),
+        )
+        payload = encode_payload(MessageKind.MINT, swap)
+        forged = Message(1_000 + number, home.exchange.address, to.exchange.address, payload)
+        sent = Sent(world.route(home), home.chain.client.block_number(), forged)
+        tree = message_tree(sent.route, [forged])
+        signatures = world.signatures(sent.route, sent.block_number, tree.root, attesters)
+        batch = batch_of(sent.route, sent.block_number, tree.root)
+        to.send(SECOND_RELAYER, to.gateway.address, encode_deliver(batch, [forged], [], [], signatures))
 
     # Acts
 

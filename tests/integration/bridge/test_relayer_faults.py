@@ -107,8 +107,19 @@ def test_a_refused_replacement_is_not_taken_for_a_success(bridge: Bridge) -> Non
         relayer.step()
         (slot,) = sender(relayer).slots.values()
         dear = 20 * slot.last.fees.max_fee
-        foreign = {"nonce": slot.nonce, "maxFeePerGas": dear, "maxPriorityFeePerGas": 20 * slot.last.fees.tip}
-        to_itself = {"type": 2, "chainId": 1337, "to": sender(relayer).address, "value": 0, "data": "0x", "gas": 21_000}
+        foreign: dict[str, int | str] = {
+            "nonce": slot.nonce,
+            "maxFeePerGas": dear,
+            "maxPriorityFeePerGas": 20 * slot.last.fees.tip,
+        }
+        to_itself: dict[str, int | str] = {
+            "type": 2,
+            "chainId": 1337,
+            "to": sender(relayer).address,
+            "value": 0,
+            "data": "0x",
+            "gas": 21_000,
+        }
         raw = sender(relayer).signer.sign_transaction({**to_itself, **foreign})
         assert second.chain.client.send_raw(raw) is None
         second.chain.set_base_fee(dear * 2)

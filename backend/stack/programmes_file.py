@@ -183,7 +183,8 @@ class ProgrammesFile(BaseModel):
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(str(part) for part in first["loc"])
-            raise ProgrammesFileError(path, f"{where}: {first['msg']}.") from error
+            told = first["msg"].removeprefix("Value error, ")
+            raise ProgrammesFileError(path, f"{where}: {told}." if where else f"{told}.") from error
 
 
 def plans(drafts: Sequence[ProgrammeDraft], accounts: Sequence[bytes]) -> list[ProgrammePlan]:

@@ -13,6 +13,7 @@ import pytest
 import structlog
 
 from backend import cli
+from backend.chain.deploy_crosschain import ends_of
 from backend.chain.manifest import Manifest
 from tests.support.anvil import Anvil
 from tests.support.postgres import TestPostgres, postgres_server
@@ -112,6 +113,33 @@ def test_deploy__with_clearing__own_treasurer_quoter_and_keeper(installation: tu
     for account in (issuer, custodian, treasurer, keeper):
         assert account in here.notes, "each has a submitter"
     assert quoter not in here.notes, "a quoter sends nothing"
+
+
+def test_deploy__with_crosschain__connected_with_its_peer(installation: tuple[Installation, Anvil]) -> None:
+    here, chain = installation
+    admin = here.run("keys", "signer").strip()
+    chain.set_balance(bytes.fromhex(admin[2:]), 10**20)
+    issuer, custodian, keeper, guardian, one, other = (f"0x{number:040d}" for number in range(1, 7))
+    text = PROGRAMMES.format(issuer=issuer, custodian=custodian)
+    branch = text.replace("grocer", "fuel").replace("GROCER", "FUEL") + "home_chain_id = 1337\n"
+    crosschain = f'\n[crosschain]\nattesters = ["{one}", "{other}"]\nthreshold = 2\nguardian = "{guardian}"\n'
+    file = here.folder / "programmes.toml"
+    file.write_text(text + branch + f'\n[clearing]\nkeeper = "{keeper}"\n' + crosschain)
+    deploy = ("deploy", "--programmes", "programmes.toml", "--admin", admin)
+    shown = here.run(*deploy)
+    assert "branch of chain 1337" in shown
+    assert "2 of 2 attesters must sign" in shown
+    assert f"guardian {guardian}" in shown
+    manifest = Manifest.load(here.folder / "manifest.json")
+    manifest.model_copy(update={"chain_id": 1337}).save(here.folder / "peer.json")
+    height = chain.client.block_number()
+    assert "connected with chain 1337" in here.run(*deploy, "--peer", "peer.json")
+    assert chain.client.block_number() == height + 2, "a remote gateway and a link"
+    gateway, exchange = ends_of(Manifest.load(here.folder / "manifest.json"))
+    assert [remote.gateway for remote in gateway.remotes] == [gateway.address]
+    assert [link.counterpart for link in exchange.links] == [exchange.address]
+    here.run(*deploy, "--peer", "none.json", status=1)
+    assert "No deployment manifest at none.json" in here.notes
 
 
 def test_installation__from_keys_to_audit(installation: tuple[Installation, Anvil]) -> None:

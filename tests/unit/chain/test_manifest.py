@@ -5,14 +5,19 @@ from pathlib import Path
 
 import pytest
 
+from backend.chain.deploy_crosschain import ends_of
 from backend.chain.errors import ManifestError, WrongChainError
 from backend.chain.manifest import (
     ClearingEntry,
+    CrosschainEntry,
     CurrencyEntry,
     ExchangeEntry,
+    GatewayEntry,
+    LinkEntry,
     Manifest,
     ProgrammeEntry,
     RegistryEntry,
+    RemoteEntry,
     TermsEntry,
 )
 
@@ -93,6 +98,57 @@ class TestExchange:
         token, house, exchange = (bytes.fromhex(text[2:]) for text in (ADDRESS, OTHER, "0x" + "33" * 20))
         assert _manifest().contracts == {token: 2}
         assert _with_exchange().contracts == {token: 2, house: 7, exchange: 9}
+
+
+def _with_gateway() -> Manifest:
+    gateway = GatewayEntry(
+        address="0x" + "44" * 20,
+        code_hash=GENESIS,
+        block=11,
+        admin=ADDRESS,
+        attester_admin=OTHER,
+        attesters=(ADDRESS, OTHER),
+        threshold=2,
+        rotation_delay_seconds=60,
+        remotes=(RemoteEntry(chain_id=5, gateway=OTHER),),
+    )
+    crosschain = CrosschainEntry(
+        address="0x" + "55" * 20,
+        code_hash=GENESIS,
+        block=12,
+        admin=ADDRESS,
+        guardian=OTHER,
+        notice_period_seconds=0,
+        links=(LinkEntry(chain_id=5, gateway="0x" + "44" * 20, counterpart=OTHER),),
+    )
+    return _with_exchange().model_copy(update={"gateway": gateway, "crosschain": crosschain})
+
+
+class TestGateway:
+    def test_saved__the_same(self, tmp_path: Path) -> None:
+        _with_gateway().save(tmp_path / "manifest.json")
+        assert Manifest.load(tmp_path / "manifest.json") == _with_gateway()
+        assert ends_of(_with_gateway()) == (_with_gateway().gateway, _with_gateway().crosschain)
+
+    def test_contracts__the_exchange_is_followed_and_the_gateway_is_not(self) -> None:
+        found = _with_gateway().contracts
+        assert found[b"\x55" * 20] == 12
+        assert b"\x44" * 20 not in found
+
+    def test_from_before_there_was_one__loads_with_programmes_at_home(self, tmp_path: Path) -> None:
+        path = tmp_path / "manifest.json"
+        content = json.loads(_with_exchange().model_dump_json())
+        del content["gateway"], content["crosschain"]
+        for entry in content["programmes"]:
+            del entry["home_chain_id"]
+        path.write_text(json.dumps(content))
+        loaded = Manifest.load(path)
+        (entry,) = loaded.programmes
+        assert (loaded.home_of(entry), entry.is_branch) == (1, False)
+        branch = entry.model_copy(update={"home_chain_id": 5})
+        assert (loaded.home_of(branch), branch.is_branch) == (5, True)
+        with pytest.raises(ManifestError, match="chain 1 has no gateway"):
+            ends_of(loaded)
 
 
 class TestLoad:

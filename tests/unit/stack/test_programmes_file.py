@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from backend.chain.deploy import ExchangePlan
+from backend.chain.deploy_crosschain import CrosschainPlan
 from backend.stack.errors import StackError
 from backend.stack.programmes_file import ProgrammeDraft, ProgrammesFile, ProgrammesFileError, plans
 
@@ -122,3 +123,59 @@ def test_fault_of_the_clearing__is_named(tmp_path: Path, line: str) -> None:
     path.write_text(f"{TEXT}\n[clearing]\n{line}\n")
     with pytest.raises(ProgrammesFileError, match="clearing." + line.split(" ", maxsplit=1)[0]):
         ProgrammesFile.load(path)
+
+
+ATTESTERS = [f"0x{number:040x}" for number in (3, 1, 2)]
+CROSSCHAIN = f"""
+[crosschain]
+attesters = {ATTESTERS}
+threshold = 2
+rotation_delay_hours = 2
+guardian = "{ATTESTERS[0]}"
+"""
+
+
+def test_crosschain__attesters_threshold_and_branches(tmp_path: Path) -> None:
+    path = tmp_path / "programmes.toml"
+    path.write_text(TEXT + "home_chain_id = 1337\n" + CLEARING + CROSSCHAIN)
+    file = ProgrammesFile.load(path)
+    assert file.crosschain is not None
+    assert file.crosschain.plan() == CrosschainPlan(
+        attesters=[number.to_bytes(20, "big") for number in (3, 1, 2)],
+        threshold=2,
+        rotation_delay_seconds=2 * 3_600,
+        notice_period_seconds=48 * 3_600,
+        guardian=bytes(19) + b"\x03",
+    )
+    grocer, chemist = plans(file.programme, [b"\1" * 20, b"\2" * 20])
+    assert (grocer.home_chain_id, chemist.home_chain_id) == (0, 1337)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (TEXT + CROSSCHAIN, r"needs \[clearing\]"),
+        (TEXT + "home_chain_id = 1337\n" + CLEARING, r"needs \[crosschain\]"),
+        (TEXT + CLEARING + CROSSCHAIN.replace("= 2\nrot", "= 1\nrot"), "crosschain.threshold"),
+        (TEXT + CLEARING + CROSSCHAIN.replace("= 2\nrot", "= 4\nrot"), "two thirds"),
+        (TEXT + CLEARING + CROSSCHAIN.replace("01'", "03'"), "named twice"),
+        (TEXT + CLEARING + CROSSCHAIN.replace("01'", "0g'"), "crosschain.attesters.1"),
+    ],
+)
+def test_fault_of_crosschain__is_named(tmp_path: Path, text: str, problem: str) -> None:
+    path = tmp_path / "programmes.toml"
+    path.write_text(text)
+    with pytest.raises(ProgrammesFileError, match=problem):
+        ProgrammesFile.load(path)
+
+
+def test_five_attesters__three_are_too_few(tmp_path: Path) -> None:
+    """Two thirds of five are more than three."""
+    path = tmp_path / "programmes.toml"
+    five = str([f"0x{number:040x}" for number in range(1, 6)])
+    crosschain = CROSSCHAIN.replace(str(ATTESTERS), five)
+    path.write_text(TEXT + CLEARING + crosschain.replace("threshold = 2", "threshold = 3"))
+    with pytest.raises(ProgrammesFileError, match="two thirds"):
+        ProgrammesFile.load(path)
+    path.write_text(TEXT + CLEARING + crosschain.replace("threshold = 2", "threshold = 4"))
+    assert ProgrammesFile.load(path).crosschain is not None

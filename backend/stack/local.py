@@ -33,7 +33,7 @@ from backend.stack.programmes_file import ClearingDraft, CrosschainDraft, Progra
 from backend.stack.state import StateFolder, write_private
 from backend.stack.waiting import claim_port, free_port
 
-WORKERS = ("intake,batch,clear,post", "submit,index")
+WORKERS = ("intake,batch,clear,post,follow", "submit,index")
 """Roles of each worker process: two, for the two cores of a small machine."""
 PURSE_TEST_DOLLARS = 1_000_000
 """What a treasurer of a local stack gets, when its purse is empty at the start."""
@@ -62,6 +62,8 @@ class StackOptions:
     block_seconds: int | None = None
     """A block comes this often even when nobody sends anything, so that points mature, holds end and blocks become
     final on a quiet chain; None: only with transactions, for who moves the clock himself."""
+    workers: Sequence[str] = WORKERS
+    """Roles of each worker process."""
     keeps_chain: bool = True
     """Whether the chain is saved when the stack stops, to go on next time."""
     settings: Mapping[str, str] = field(default_factory=dict)
@@ -239,7 +241,7 @@ class LocalStack:
         """All at once, since each takes a while to load; then wait for each."""
         command = [sys.executable, "-m", "backend.cli"]
         waiting = [(self._processes.start("api", [*command, "api"], self._environment), f"{self.api_url}/health")]
-        for number, roles in enumerate(WORKERS, 1):
+        for number, roles in enumerate(self.options.workers, 1):
             port = free_port()
             environment = {**self._environment, "INTERPOINTS_METRICS_PORT": str(port)}
             process = self._processes.start(f"worker-{number}", [*command, "worker", "--roles", roles], environment)

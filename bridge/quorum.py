@@ -7,8 +7,9 @@ agreeing on all of them.
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -33,13 +34,7 @@ class Quorum:
 
     chain: Chain
     needed: int
-    _pool: ThreadPoolExecutor | None = field(init=False, default=None)
-    _busy: dict[int, Callable[[], bool]] = field(init=False, default_factory=dict)
-
-    def close(self) -> None:
-        """Ends the threads."""
-        if self._pool is not None:
-            self._pool.shutdown(wait=False, cancel_futures=True)
+    _voters: dict[str, threading.Thread] = field(init=False, default_factory=dict)
 
     def own_final_number(self) -> int:
         """Newest block that the own node calls final; -1 when there is none. Errors: `ChainError`."""
@@ -88,30 +83,22 @@ class Quorum:
 
     def _ask(self, question: Callable[[ChainClient], T]) -> _Votes[T]:
         """Puts a question to all others at once. One that still owes an earlier answer is not asked again."""
-        if self._pool is None:
-            self._pool = ThreadPoolExecutor(len(self.chain.others), f"quorum-{self.chain.name}")
         votes: _Votes[T] = _Votes()
-        asked: dict[Future[T], str] = {}
-        for at, client in enumerate(self.chain.others):
-            earlier = self._busy.get(at)
-            if earlier is not None and not earlier():
-                votes.silent[host_of(client)] = "still owes an earlier answer"
+        asked: dict[str, _Voter[T]] = {}
+        for client in self.chain.others:
+            endpoint = host_of(client)
+            earlier = self._voters.get(endpoint)
+            if earlier is not None and earlier.is_alive():
+                votes.silent[endpoint] = "still owes an earlier answer"
                 continue
-            future = self._pool.submit(question, client)
-            self._busy[at] = future.done
-            asked[future] = host_of(client)
+            asked[endpoint] = voter = _Voter(question, client, f"{self.chain.name}-{endpoint}")
+            self._voters[endpoint] = voter
+            voter.start()
         # Each connection and each read is bounded by the timeout; an answer that drips is bounded here.
-        done, late = wait(asked, timeout=2 * self.chain.settings.timeout_seconds)
-        for future in late:
-            votes.silent[asked[future]] = "no answer in time"
-        for future in done:
-            error = future.exception()
-            if error is None:
-                votes.answers[asked[future]] = future.result()
-            elif isinstance(error, ChainError):
-                votes.silent[asked[future]] = error.detail
-            else:
-                raise error
+        end = time.monotonic() + 2 * self.chain.settings.timeout_seconds
+        for endpoint, voter in asked.items():
+            voter.join(max(0.0, end - time.monotonic()))
+            voter.tell(endpoint, votes)
         for endpoint, reason in votes.silent.items():
             ABSTENTIONS.labels(self.chain.name, endpoint, "silent").inc()
             log.warning("endpoint_abstains", chain=self.chain.name, endpoint=endpoint, reason=reason)
@@ -122,6 +109,34 @@ class Quorum:
 class _Votes(Generic[T]):
     answers: dict[str, T] = field(default_factory=dict)
     silent: dict[str, str] = field(default_factory=dict)
+
+
+class _Voter(threading.Thread, Generic[T]):
+    """Asks one endpoint. A daemon: an answer that never ends must not keep the process from ending."""
+
+    def __init__(self, question: Callable[[ChainClient], T], client: ChainClient, name: str) -> None:
+        super().__init__(name=f"quorum-{name}", daemon=True)
+        self._question = question
+        self._client = client
+        self._answer: list[T] = []
+        self._error: Exception | None = None
+
+    def run(self) -> None:
+        """Asks."""
+        try:
+            self._answer.append(self._question(self._client))
+        except Exception as error:  # noqa: BLE001
+            self._error = error  # It is raised, or counted, where the question was put.
+
+    def tell(self, endpoint: str, votes: _Votes[T]) -> None:
+        """Adds the answer, or why there is none. Errors: what is not the endpoint's fault."""
+        error = self._error
+        if error is not None and not isinstance(error, ChainError):
+            raise error
+        if self._answer:
+            votes.answers[endpoint] = self._answer[0]
+        else:
+            votes.silent[endpoint] = "no answer in time" if error is None else error.detail
 
 
 _BEHIND = "does not call it final yet"

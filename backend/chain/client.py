@@ -118,6 +118,8 @@ class ChainClient:
     attempts: int = 4
     backoff_seconds: float = 0.1
     max_batch: int = 200
+    max_answer_bytes: int | None = None
+    """Larger answers are refused while they arrive; for endpoints of others."""
     _endpoints: list[_Endpoint] = field(init=False)
     _http: httpx.Client = field(init=False)
     _last_used: _Endpoint | None = field(init=False, default=None)
@@ -304,12 +306,13 @@ class ChainClient:
         """Posts requests whose ids count from 0."""
         content = bodies[0] if len(bodies) == 1 else b"[" + b",".join(bodies) + b"]"
         self._last_used = endpoint
-        response = self._http.post(endpoint.url, content=content)
-        if response.status_code == 429:
-            raise RateLimitedError("Too many requests.", 429)
-        response.raise_for_status()
+        with self._http.stream("POST", endpoint.url, content=content) as response:
+            if response.status_code == 429:
+                raise RateLimitedError("Too many requests.", 429)
+            response.raise_for_status()
+            answer_body = _read(response, self.max_answer_bytes)
         try:
-            parsed = orjson.loads(response.content)
+            parsed = orjson.loads(answer_body)
         except orjson.JSONDecodeError as error:
             raise httpx.DecodingError(f"{_host(endpoint.url)} did not answer with JSON") from error
         by_id = {answer.get("id"): answer for answer in (parsed if isinstance(parsed, list) else [parsed])}
@@ -349,6 +352,17 @@ def _result(answer: object) -> Json | NodeError:
 def _trusted() -> ssl.SSLContext:
     """The certificates to trust, read once a process: that takes longer than many requests."""
     return httpx.create_ssl_context()
+
+
+def _read(response: httpx.Response, most_bytes: int | None) -> bytes:
+    if most_bytes is None:
+        return response.read()
+    found = bytearray()
+    for chunk in response.iter_bytes():
+        found += chunk
+        if len(found) > most_bytes:
+            raise httpx.DecodingError(f"the answer has more than {most_bytes} bytes")
+    return bytes(found)
 
 
 def _block_tag(block: int | str) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import socket
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -78,7 +80,7 @@ class Desk:
             assert time.monotonic() < end, self.attester.readiness()
             self.attester.step()
 
-    def ask(self, from_block: int = 0, limit: int = 500, source: Side | None = None) -> Attestations:
+    def ask(self, from_block: int = 0, limit: int = 200, source: Side | None = None) -> Attestations:
         """What the attester serves for messages of a side (the first), by HTTP."""
         source = source or self.gateways.first
         params = {
@@ -144,3 +146,30 @@ def desk(gateways: Gateways, folder: Path, number: int = ATTESTERS[0], **changes
         made.start()
         stack.callback(made.stop)
         yield made
+
+
+@contextmanager
+def dripping_endpoint() -> Iterator[str]:
+    """The URL of an endpoint whose answer never ends: a byte now and then, each in time."""
+    ended = threading.Event()
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def drip(connection: socket.socket) -> None:
+        with connection, suppress(OSError):
+            connection.recv(65_536)
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 100000\r\n\r\n")
+            while not ended.wait(0.1):
+                connection.sendall(b" ")
+
+    def serve() -> None:
+        with suppress(OSError):
+            while True:
+                connection, _ = listener.accept()
+                threading.Thread(target=drip, args=(connection,), daemon=True).start()
+
+    threading.Thread(target=serve, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        ended.set()
+        listener.close()

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
 from bridge.metrics import REGISTRY
-from tests.integration.bridge.attesting import Desk
+from tests.integration.bridge.attesting import Desk, desk, dripping_endpoint
 from tests.integration.bridge.gateways import Gateways, Side, two_gateways
 from tests.support.strict_proxy import Alter, StrictProxy
 
@@ -191,6 +192,27 @@ class TestOthers:
         assert "1 of 2" in hasty_desk.problem() or "0 of 2" in hasty_desk.problem()
         hasty_desk.endpoints.others[0].stalled = False
         hasty_desk.recover(lambda: list(hasty_desk.signed()) == [number])
+
+    def test_step__two_of_three_answer_without_end__abstains__one_of_three__goes_on(
+        self, gateways: Gateways, tmp_path: Path
+    ) -> None:
+        number = gateways.send_final(gateways.first, b"one")
+        with dripping_endpoint() as one, dripping_endpoint() as two, StrictProxy(gateways.first.chain.url) as third:
+            url = gateways.first.chain.url.replace("127.0.0.1", "localhost")
+            for others, signed in (([one, two, url], []), ([one, third.url, url], [number])):
+                folder = tmp_path / str(len(signed))
+                with desk(gateways, folder, others=others, timeout_seconds=0.5) as attester_desk:
+                    attester_desk.attester.step()
+                    attester_desk.recover(lambda d=attester_desk, s=signed: list(d.signed()) == s)  # type: ignore[misc]
+                    assert bool(attester_desk.problem()) == (signed == [])
+
+    def test_step__answer_of_many_megabytes__refused_while_it_arrives(self, at_desk: Desk, gateways: Gateways) -> None:
+        gateways.send_final(gateways.first, b"one")
+        for proxy in at_desk.endpoints.others[:2]:
+            proxy.alter = _header(extraData="0x" + "00" * 5_000_000)
+        at_desk.attester.step()
+        assert at_desk.signed() == {}
+        assert "DecodingError" in at_desk.problem() or "more than 8000000 bytes" in at_desk.problem()
 
     def test_step__all_others_fail_in_different_ways__abstains(self, at_desk: Desk, gateways: Gateways) -> None:
         gateways.send_final(gateways.first, b"one")

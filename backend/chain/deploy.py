@@ -108,7 +108,7 @@ class Deployer:
         not what it says; `ContractRevertedError`; `ChainUnavailableError`.
         """
         manifest = self._start(manifest_path)
-        _check_homes(manifest.chain_id, plans)
+        _check_homes(manifest, plans)
         registry = manifest.registry
         if registry is None:
             registry = self._deploy_registry()
@@ -288,10 +288,14 @@ class Deployer:
             self._admin.grant(entry.token_bytes, points_exchange.QUOTER_ROLE, quoter)
 
 
-def _check_homes(chain_id: int, plans: Sequence[ProgrammePlan]) -> None:
+def _check_homes(manifest: Manifest, plans: Sequence[ProgrammePlan]) -> None:
+    """Refuses a programme that is at home elsewhere than its plan says: what lives here once, lives here for good."""
+    homes = {entry.slug: entry.home_chain_id for entry in manifest.programmes}
     for plan in plans:
-        if plan.home_chain_id == chain_id:
-            raise ManifestError(f"{plan.slug} is at home here, on chain {chain_id}: leave out its home_chain_id.")
+        if plan.home_chain_id == manifest.chain_id:
+            raise ManifestError(f"{plan.slug} is at home here, on chain {manifest.chain_id}: give no home_chain_id.")
+        if homes.get(plan.slug, plan.home_chain_id) != plan.home_chain_id:
+            raise ManifestError(f"The home of {plan.slug} cannot be changed: it is deployed with another one.")
 
 
 def _saved(manifest: Manifest, path: Path, **update: object) -> Manifest:

@@ -235,6 +235,8 @@ class TestDeployment:
                 deployer.connect(path, [world.second.manifest.model_copy(update=changed)])
         with pytest.raises(ManifestError, match="at home here"):
             deployer.deploy([replace(plan("kiosk", side.signers), home_chain_id=31337)], path)
+        with pytest.raises(ManifestError, match="fuel cannot be changed"):
+            deployer.deploy([plan("fuel", side.signers)], path)
 
     def test_other_code_of_the_gateway__refused(self, world: TwoChains) -> None:
         gateway, _ = ends_of(world.first.manifest)

@@ -35,7 +35,9 @@ class Exploration:
         self._slots: list[Slot] = []
         self._around_numbers: dict[Around, int] = {}
         self._slot_numbers: dict[Slot, int] = {}
-        self._slot_steps: dict[tuple[int, int], tuple[tuple[bool, int, int], ...]] = {}
+        self._slot_steps: dict[tuple[int, int], tuple[tuple[bool, bool, int], ...]] = {}
+        self._views: dict[int, int] = {}
+        self._under_way: dict[int, bool] = {}
         self._around_steps: dict[int, tuple[tuple[bool, int], ...]] = {}
         self._crashes: dict[tuple[int, int], int] = {}
         self._wrong: dict[tuple[int, ...], str] = {}
@@ -96,11 +98,13 @@ class Exploration:
         for good, around_ in self._steps_around(around):
             yield good, (around_, *slots)
         for at, slot in enumerate(slots):
-            for good, around_, slot_ in self._steps_of(around, slot):
-                yield good, (around_, *slots[:at], slot_, *slots[at + 1 :])
+            before, after = slots[:at], slots[at + 1 :]
+            for good, halts, slot_ in self._steps_of(around, slot):
+                yield good, (self._halting(around) if halts else around, *before, slot_, *after)
         for relayer in range(self.world.relayers):
             yield False, (around, *(self._crash(slot, relayer) for slot in slots))
-        yield from self._source_steps(state)
+        if not all(map(self._is_under_way, slots)):
+            yield from self._source_steps(state)
 
     def _source_steps(self, state: State) -> Iterator[tuple[bool, State]]:
         """Sends in order of nonces, finality in order of blocks, and blocks that vanish with all that came after."""
@@ -158,12 +162,29 @@ class Exploration:
             self._slots.append(slot)
         return number
 
-    def _steps_of(self, around: int, slot: int) -> tuple[tuple[bool, int, int], ...]:
-        found = self._slot_steps.get((around, slot))
+    def _steps_of(self, around: int, slot: int) -> tuple[tuple[bool, bool, int], ...]:
+        """Whether each is progress, whether it halts an attester, and the slot after it.
+
+        Past its deadline and over a stopped lane a swap fares alike, so the steps are worked out once for both.
+        """
+        seen = self._views.setdefault(around, self._around(_view(self._arounds[around])))
+        found = self._slot_steps.get((seen, slot))
         if found is None:
-            steps = self.world.slot_steps(self._arounds[around], self._slots[slot])
-            found = tuple({(good, self._around(a), self._slot(s)): None for good, a, s in steps})
-            self._slot_steps[around, slot] = found
+            steps = self.world.slot_steps(self._arounds[seen], self._slots[slot])
+            halted = self._arounds[seen].halted
+            found = tuple({(good, a.halted and not halted, self._slot(s)): None for good, a, s in steps})
+            self._slot_steps[seen, slot] = found
+        return found
+
+    def _halting(self, around: int) -> int:
+        return self._around(self._arounds[around]._replace(halted=True))
+
+    def _is_under_way(self, slot: int) -> bool:
+        """Whether its burn is final: the source has nothing more to decide about it."""
+        found = self._under_way.get(slot)
+        if found is None:
+            mint = self._slots[slot].mint
+            found = self._under_way[slot] = bool(self._slots[slot].end) or (mint is not None and mint.final)
         return found
 
     def _steps_around(self, around: int) -> tuple[tuple[bool, int], ...]:
@@ -184,3 +205,8 @@ class Exploration:
         if found is None:
             found = self._wrong[state[1:]] = self.world.wrong([self._slots[number] for number in state[1:]])
         return found
+
+
+def _view(around: Around) -> Around:
+    """The surroundings as a swap sees them."""
+    return around._replace(late=around.late or around.stopped, stopped=False)

@@ -53,7 +53,7 @@ class Around(NamedTuple):
     stopped: bool = False
     """The lane; for good."""
     obstructed: bool = False
-    """Mints fail for now: cap, debt limit, a paused token."""
+    """Mints and refunds fail for now: cap, debt limit, a paused token. A refusal needs none of them."""
     halted: bool = False
     """The attester that was lied to waits for a person."""
 
@@ -305,12 +305,9 @@ class World:
         if not retries and leg.arrival is not Arrival.UNSEEN and self.rules.gateway_looks_at_seen:
             return
         taken = leg._replace(arrival=Arrival.TAKEN, taken=content, executions=leg.executions + 1)
-        if back:
-            yield taken
-        elif around.late or around.stopped:
-            yield taken._replace(refuses=True)
-        elif not around.obstructed:
-            yield taken
+        refused = not back and (around.late or around.stopped)
+        if refused or not around.obstructed:
+            yield taken._replace(refuses=refused)
         elif not retries:
             yield leg._replace(arrival=Arrival.FAILED)
 

@@ -159,9 +159,9 @@ contract CrosschainExchange is ExchangeSwaps, ERC7786Recipient, ICrosschainExcha
         else _refund(chainId, arrived, keccak256(payload));
     }
 
-    /// @dev No link is for chain 0, which is that of unknown senders, and no caller is the zero address.
+    /// @dev No link is for chain 0, which is that of unknown senders.
     function _isAuthorizedGateway(address gateway, bytes calldata sender) internal view override returns (bool) {
-        return gateway == _links[_chains[keccak256(sender)]].gateway;
+        return gateway != address(0) && gateway == _links[_chains[keccak256(sender)]].gateway;
     }
 
     function _checkAgreement(bytes32 source, bytes32 destination, bytes32 party, LaneTerms memory terms)

@@ -20,7 +20,7 @@ from backend.chain.signers import Signer
 from bridge import attester_store
 from bridge.attester_store import Attestation
 from bridge.chains import Chain, Chains, open_chains, route
-from bridge.errors import EquivocationError, JournalError, JournalGoneError, PastFinalityError
+from bridge.errors import EquivocationError, HaltedError, JournalError, JournalGoneError, PastFinalityError
 from bridge.journal import Halt, Journal
 from bridge.keys import open_signer
 from bridge.logging import message_fields
@@ -61,6 +61,8 @@ class Attester:
         self.journal = journal
         self._signer = signer
         self._journal_problem: str | None = None
+        self._halting: str | None = None
+        """Why it halts, until that is in the journal."""
         self.stopping = threading.Event()
         """Set by whoever wants the step under way to end after the chain it is at."""
         self._sources = [self._source(chain) for chain in chains.values()]
@@ -192,8 +194,10 @@ class Attester:
         return halt is not None
 
     def _halt(self, error: PastFinalityError | EquivocationError, source: _Source) -> None:
+        self._halting = error.detail
         crash_point("attester.before_halt")
         self.journal.halt(error.slug, error.detail, source.chain.chain_id)
+        self._halting = None
         crash_point("attester.after_halt")
         HALTED.labels(ROLE).set(1)
         log.error("halted", kind=error.slug, chain=source.chain.name, reason=error.detail)
@@ -227,6 +231,12 @@ class Attester:
                 position = source.watcher.position()
                 return -1 if position is None else position.number
         return -1
+
+    def check_serving(self) -> None:
+        """Refuses to serve while halted: what was signed may have vanished. Errors: `HaltedError`, `JournalError`."""
+        self.journal.check_not_halted()
+        if self._halting is not None:
+            raise HaltedError(ROLE, "this moment", self._halting)
 
     def readiness(self) -> Readiness:
         """Whether it signs, and if not, why."""

@@ -72,7 +72,7 @@ def attester_app(attester: Attester) -> FastAPI:
             raise UnknownRouteError(
                 f"This attester does not serve messages from {source_chain} to {destination_chain}."
             )
-        attester.journal.check_not_halted()
+        attester.check_serving()
         through_block = attester.through_block(source_chain)
         found = attester_store.signed(attester.journal, route, from_block, limit)
         return Attestations(

@@ -12,7 +12,10 @@ from eth_abi.abi import encode
 from backend.chain.attested_gateway import Message, Route, message_id
 from backend.chain.blocks import VerifiedBlock
 from backend.chain.client import RpcBlock, RpcLog, RpcReceipt
+from backend.chain.crosschain_exchange import encode_payload
+from backend.chain.event_types import Lot
 from backend.chain.events import topic0_of
+from backend.chain.exchange_types import CrosschainSwap, MessageKind
 from backend.chain.gateway_events import MessageQueued, MessageSent
 from backend.chain.interoperable import interoperable_address
 from bridge.chains import Chain, Chains, open_chains
@@ -173,3 +176,9 @@ def test_message_fields__of_another_application__no_swap() -> None:
     assert fields["message_id"] == "0x" + "05" * 32
     assert (fields["source_chain"], fields["destination_chain"], fields["nonce"]) == (31337, 1337, 3)
     assert "swap_id" not in fields
+
+
+def test_message_fields__of_a_swap__name_it() -> None:
+    swap = CrosschainSwap(b"\x07" * 32, b"\x08" * 32, 1, SENDER, RECIPIENT, 100, 29, 0, 9, 86_400, 4, (Lot(3, 100),))
+    message = Message(3, SENDER, RECIPIENT, encode_payload(MessageKind.MINT, swap))
+    assert message_fields(ROUTE, message, b"\x05" * 32)["swap_id"] == "0x" + "07" * 32

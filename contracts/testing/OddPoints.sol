@@ -32,7 +32,7 @@ contract OddPoints {
     }
 
     function terms() external pure returns (Terms memory) {
-        return Terms(30 days, 4, 0, 1_000, true);
+        return Terms(epochLength(), validityDuration(), 0, 1_000, true);
     }
 
     function hasRole(bytes32, address) external pure returns (bool) {
@@ -44,6 +44,14 @@ contract OddPoints {
     }
 
     function currentEpoch() public view returns (uint256) {
-        return block.timestamp / 30 days;
+        return block.timestamp / epochLength();
+    }
+
+    function epochLength() public pure returns (uint48) {
+        return 30 days;
+    }
+
+    function validityDuration() public pure returns (uint16) {
+        return 4;
     }
 }

@@ -3,6 +3,7 @@
 import gc
 import os
 import socket
+import time
 from hashlib import sha256
 from itertools import count
 from pathlib import Path
@@ -12,8 +13,10 @@ from brownie import history, web3
 from brownie._config import CONFIG
 from brownie.test.managers import base as brownie_manager
 from hypothesis import settings
+from web3.exceptions import TransactionNotFound
 
 from tests.contracts.support.clock import EPOCH_SECONDS, START_SECONDS, Clock
+from tests.contracts.support.code import CODE_LIMIT_BYTES, METADATA_BYTES
 from tests.contracts.support.points import ref
 from tests.contracts.support.signing import Domain, member_wallet
 from tests.contracts.support.world import Containers, deploy_world
@@ -27,6 +30,7 @@ ACCOUNTS = 25
 """Ten actors that all tests share, then five for each of three programmes."""
 ROLES = ("ISSUER_ROLE", "CUSTODIAN_ROLE", "EXCHANGE_ROLE", "PAUSER_ROLE")
 ADMIN_DELAY_SECONDS = 3 * 86_400
+PATIENCE_SECONDS = 5
 
 
 def file_hash(path):
@@ -44,7 +48,8 @@ def pytest_configure(config):
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     network = CONFIG.networks["development"]
-    network["cmd"] = f"anvil --host 127.0.0.1 --timestamp {START_SECONDS}"
+    limit = f"--code-size-limit {CODE_LIMIT_BYTES + METADATA_BYTES}"
+    network["cmd"] = f"anvil --host 127.0.0.1 --timestamp {START_SECONDS} {limit}"
     network["cmd_settings"] |= {"port": port, "gas_limit": BLOCK_GAS_LIMIT, "accounts": ACCOUNTS}
 
 
@@ -52,6 +57,29 @@ def pytest_collection_finish():
     """Brownie collects garbage around every test: spare it what is there to stay, above all the compiler's output."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def patience():
+    """Gives anvil a moment to find a transaction that it has mined.
+
+    It counts a sender's transaction before it can tell of it; on a busy machine Brownie asks in between, and takes the
+    transaction for dropped.
+    """
+    ask = web3.eth.get_transaction
+
+    def ask_again(txid):
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            try:
+                return ask(txid)
+            except TransactionNotFound:
+                if time.monotonic() > deadline:
+                    raise
+
+    web3.eth.get_transaction = ask_again
+    yield
+    web3.eth.get_transaction = ask
 
 
 @pytest.fixture(autouse=True)

@@ -4,6 +4,7 @@ import pytest
 from brownie import web3
 from brownie.exceptions import VirtualMachineError
 
+from tests.contracts.support.code import CODE_LIMIT_BYTES, code_bytes
 from tests.contracts.support.gateway import (
     ATTESTERS,
     OTHER_CHAIN,
@@ -41,7 +42,7 @@ class TestConstruction:
 
     @pytest.mark.spec("GW-1")
     def test_code__below_the_limit(self, gateway):
-        assert len(web3.eth.get_code(gateway.address)) <= 24_576
+        assert code_bytes(gateway) <= CODE_LIMIT_BYTES
 
     @pytest.mark.spec("GW-1", "GW-14")
     @pytest.mark.parametrize(("count", "threshold"), [(0, 0), (0, 2), (1, 1), (2, 1), (3, 1), (3, 4), (3, 0)])

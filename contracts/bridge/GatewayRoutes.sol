@@ -39,7 +39,9 @@ abstract contract GatewayRoutes is GatewayAttesters, Pausable {
 
     /// @inheritdoc IAttestedGateway
     function setApplication(address application, bool allowed) external onlyRole(DEFAULT_ADMIN_ROLE) {
-        if (application.code.length == 0 || application == address(this)) revert InvalidApplication(application);
+        bool possible = application.code.length != 0 && application != address(this);
+        // What has lost its code can still be disallowed.
+        if (allowed && !possible) revert InvalidApplication(application);
         _applications[application] = allowed;
         emit ApplicationSet(application, allowed);
     }

@@ -118,7 +118,7 @@ interface IAttestedGateway is IERC7786GatewaySource {
     error RemoteAlreadySet(uint256 chain, address gateway);
     /// @notice That chain cannot have that remote gateway: zero, or this chain.
     error InvalidRemote(uint256 chain, address gateway);
-    /// @notice The account has no code, or is the gateway itself.
+    /// @notice The account has no code, or is the gateway itself: it cannot be an application.
     error InvalidApplication(address account);
     /// @notice No set waits to come into force.
     error NoPendingAttesters();

@@ -56,9 +56,9 @@ contract AttestedGatewayDelivery is GatewayRig {
             bytes memory from = InteroperableAddress.formatEvmV1(SOURCE, messages[i].sender);
             _true(keccak256(receivers[i / 2 % 2].lastSender()) == keccak256(from), "sender");
         }
-        Message[] memory alternating = _send(3);
+        Message[] memory alternating = _send(4);
         _deliver(alternating);
-        bytes memory last = InteroperableAddress.formatEvmV1(SOURCE, alternating[2].sender);
+        bytes memory last = InteroperableAddress.formatEvmV1(SOURCE, alternating[3].sender);
         _true(keccak256(receivers[1].lastSender()) == keccak256(last), "sender after another");
     }
 

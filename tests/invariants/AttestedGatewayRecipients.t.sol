@@ -194,6 +194,17 @@ contract AttestedGatewayRecipients is GatewayRig {
         _equal(_deliver(_one(_sendTo(address(_wild), "longer"))), 1, "a longer answer");
     }
 
+    /// @dev A byte is missing of the word, and what was in memory before would complete it: the last byte of the address.
+    function test_deliver__answerCompletedByMemory__isAFailure() external {
+        WildRecipient odd = WildRecipient(address(0xabcdef00));
+        vm.etch(address(odd), address(_wild).code);
+        destination.setApplication(address(odd), true);
+        odd.become(
+            WildRecipient.Mode.Answer, 0, abi.encodePacked(IERC7786Recipient.receiveMessage.selector, new bytes(27))
+        );
+        _equal(_deliver(_one(_sendTo(address(odd), ""))), 0, "delivered");
+    }
+
     function test_deliver__otherAnswer__isNamed() external {
         _wild.become(WildRecipient.Mode.Answer, 0, abi.encode(true));
         Message memory message = _sendTo(address(_wild), "");

@@ -167,6 +167,8 @@ contract AttestedGatewaySending is GatewayRig {
             _refused(
                 address(source), abi.encodeCall(source.setApplication, (accounts[i], true)), reason, "no application"
             );
+            source.setApplication(accounts[i], false);
+            _true(!source.isApplication(accounts[i]), "disallowed, as it was");
         }
         _true(!source.isApplication(address(this)), "not yet");
         source.setApplication(address(this), true);

@@ -6,10 +6,11 @@ from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from tests.unit.bridge.model import Around, Slot, World, alike, around_steps, crashed
+from tests.unit.bridge.model import Around, Paused, Slot, World, alike, around_steps, crashed
 
-State = tuple[int, ...]
-"""Numbers of the surroundings and of each slot."""
+State = int
+"""Numbers of the surroundings and of each slot, side by side in one: a step is then a difference."""
+_AROUND_BITS, _SLOT_BITS = 8, 20
 
 
 @dataclass(frozen=True)
@@ -35,17 +36,18 @@ class Exploration:
         self._slots: list[Slot] = []
         self._around_numbers: dict[Around, int] = {}
         self._slot_numbers: dict[Slot, int] = {}
-        self._slot_steps: dict[tuple[int, int], tuple[tuple[bool, bool, int], ...]] = {}
+        self._slot_steps: dict[tuple[int, int, int], list[tuple[bool, int, int]]] = {}
+        self._halting: dict[int, int] = {}
         self._views: dict[int, int] = {}
         self._under_way: dict[int, bool] = {}
-        self._around_steps: dict[int, tuple[tuple[bool, int], ...]] = {}
+        self._around_steps: dict[int, list[tuple[bool, int]]] = {}
         self._crashes: dict[tuple[int, int], int] = {}
-        self._wrong: dict[tuple[int, ...], str] = {}
+        self._wrong: dict[int, str] = {}
 
     def run(self) -> Outcome:
         """Explores all states, then looks whether progress alone always ends well."""
         around, slots = self.world.start()
-        start: State = (self._around(around), *map(self._slot, slots))
+        start = self._joined(self._around(around), list(map(self._slot, slots)))
         index: dict[State, int] = {start: 0}
         states = [start]
         parents = array("L", [0])
@@ -56,13 +58,13 @@ class Exploration:
             if fault:
                 return Outcome(len(states), steps, 0, fault, self._path(states, parents, at))
             helpful = []
-            for good, following in self._following(state):
-                if following == state:
+            for good, difference in self._differences(state):
+                if difference == 0:
                     continue
                 steps += 1
-                number = index.setdefault(following, len(states))
+                number = index.setdefault(state + difference, len(states))
                 if number == len(states):
-                    states.append(following)
+                    states.append(state + difference)
                     parents.append(at)
                 if good:
                     helpful.append(number)
@@ -93,37 +95,35 @@ class Exploration:
 
     # Parts
 
-    def _following(self, state: State) -> Iterator[tuple[bool, State]]:
-        around, slots = state[0], state[1:]
-        for good, around_ in self._steps_around(around):
-            yield good, (around_, *slots)
+    def _differences(self, state: State) -> list[tuple[bool, int]]:
+        """What each step adds to the state, and whether it is progress."""
+        around, slots = self._parts(state)
+        found = list(self._steps_around(around))
         for at, slot in enumerate(slots):
-            before, after = slots[:at], slots[at + 1 :]
-            for good, halts, slot_ in self._steps_of(around, slot):
-                yield good, (self._halting(around) if halts else around, *before, slot_, *after)
+            found += self._steps_of(around, slot, at)
         for relayer in range(self.world.relayers):
-            yield False, (around, *(self._crash(slot, relayer) for slot in slots))
+            found.append((False, sum(self._crash(slot, relayer, at) for at, slot in enumerate(slots))))
         if not all(map(self._is_under_way, slots)):
-            yield from self._source_steps(state)
+            found += [(good, self._joined(around, after) - state) for good, after in self._source_steps(around, slots)]
+        return found
 
-    def _source_steps(self, state: State) -> Iterator[tuple[bool, State]]:
+    def _source_steps(self, around: int, slots: list[int]) -> Iterator[tuple[bool, list[int]]]:
         """Sends in order of nonces, finality in order of blocks, and blocks that vanish with all that came after."""
-        around = self._arounds[state[0]]
-        for at, number in enumerate(state[1:], start=1):
-            leg = self._slots[number].mint
-            if leg is None and not self._slots[number].end:
-                if not around.late and not around.stopped and around.paused != 1:
+        here, earlier_are_final = self._arounds[around], True
+        for at, number in enumerate(slots):
+            slot = self._slots[number]
+            if slot.mint is None and not slot.end:
+                if not here.late and not here.stopped and here.paused is not Paused.SOURCE:
                     for content in range(self.world.contents):
                         sent = self._slot(Slot(mint=self.world.new_leg(content)))
-                        yield False, (*state[:at], sent, *state[at + 1 :])
+                        yield False, [*slots[:at], sent, *slots[at + 1 :]]
                 return
-            if leg is not None and not leg.final:
-                final = self._slot(self._slots[number]._replace(mint=leg._replace(final=True)))
-                yield True, (*state[:at], final, *state[at + 1 :])
-                for first in range(at, len(state)):
-                    vanished = (self._unsent(slot) for slot in state[first:])
-                    yield False, (*state[:first], *vanished)
-                return
+            if slot.mint is not None and not slot.mint.final:
+                if earlier_are_final:
+                    final = self._slot(slot._replace(mint=slot.mint._replace(final=True)))
+                    yield True, [*slots[:at], final, *slots[at + 1 :]]
+                yield False, [*slots[:at], *map(self._unsent, slots[at:])]
+                earlier_are_final = False
 
     def _unsent(self, number: int) -> int:
         """The slot after its burn has vanished; attesters remember what they wrote and signed."""
@@ -133,7 +133,7 @@ class Exploration:
         return self._slot(slot._replace(mint=slot.mint._replace(content=self.world.contents - 1 - slot.mint.content)))
 
     def _ended(self, state: State) -> bool:
-        return all(slot.end or slot == Slot() for slot in map(self._slots.__getitem__, state[1:]))
+        return all(self._slots[slot].end or self._slots[slot] == Slot() for slot in self._parts(state)[1])
 
     def _path(self, states: list[State], parents: array[int], at: int) -> tuple[str, ...]:
         path = [at]
@@ -144,9 +144,17 @@ class Exploration:
 
     def describe(self, state: State) -> str:
         """A state in words."""
-        return " | ".join([str(self._arounds[state[0]]), *(str(self._slots[number]) for number in state[1:])])
+        around, slots = self._parts(state)
+        return " | ".join([str(self._arounds[around]), *(str(self._slots[number]) for number in slots)])
 
     # Numbers and what is remembered
+
+    def _parts(self, state: State) -> tuple[int, list[int]]:
+        slots = state >> _AROUND_BITS
+        return state & 0xFF, [slots >> _SLOT_BITS * at & 0xFFFFF for at in range(self.world.nonces)]
+
+    def _joined(self, around: int, slots: list[int]) -> State:
+        return around + sum(slot << _shift(at) for at, slot in enumerate(slots))
 
     def _around(self, around: Around) -> int:
         number = self._around_numbers.setdefault(around, len(self._arounds))
@@ -162,22 +170,22 @@ class Exploration:
             self._slots.append(slot)
         return number
 
-    def _steps_of(self, around: int, slot: int) -> tuple[tuple[bool, bool, int], ...]:
-        """Whether each is progress, whether it halts an attester, and the slot after it.
-
-        Past its deadline and over a stopped lane a swap fares alike, so the steps are worked out once for both.
-        """
+    def _steps_of(self, around: int, slot: int, at: int) -> list[tuple[bool, int]]:
+        """Past its deadline and over a stopped lane a swap fares alike: the steps are worked out once for both."""
         seen = self._views.setdefault(around, self._around(_view(self._arounds[around])))
-        found = self._slot_steps.get((seen, slot))
+        found = self._slot_steps.get((seen, slot, at))
         if found is None:
-            steps = self.world.slot_steps(self._arounds[seen], self._slots[slot])
-            halted = self._arounds[seen].halted
-            found = tuple({(good, a.halted and not halted, self._slot(s)): None for good, a, s in steps})
-            self._slot_steps[seen, slot] = found
-        return found
-
-    def _halting(self, around: int) -> int:
-        return self._around(self._arounds[around]._replace(halted=True))
+            unique = dict.fromkeys(
+                (good, self._around(after) - seen, self._slot(slot_) - slot << _shift(at))
+                for good, after, slot_ in self.world.slot_steps(self._arounds[seen], self._slots[slot])
+            )
+            assert all(not changed or self._arounds[seen + changed].halted for _, changed, _ in unique)
+            found = self._slot_steps[seen, slot, at] = list(unique)
+        halting = self._halting.get(around)
+        if halting is None:
+            halting = self._around(self._arounds[around]._replace(halted=True)) - around
+            self._halting[around] = halting
+        return [(good, difference + (halting if changed else 0)) for good, changed, difference in found]
 
     def _is_under_way(self, slot: int) -> bool:
         """Whether its burn is final: the source has nothing more to decide about it."""
@@ -187,24 +195,29 @@ class Exploration:
             found = self._under_way[slot] = bool(self._slots[slot].end) or (mint is not None and mint.final)
         return found
 
-    def _steps_around(self, around: int) -> tuple[tuple[bool, int], ...]:
+    def _steps_around(self, around: int) -> list[tuple[bool, int]]:
         found = self._around_steps.get(around)
         if found is None:
-            found = tuple((good, self._around(a)) for good, a in around_steps(self._arounds[around]))
+            found = [(good, self._around(a) - around) for good, a in around_steps(self._arounds[around])]
             self._around_steps[around] = found
         return found
 
-    def _crash(self, slot: int, relayer: int) -> int:
+    def _crash(self, slot: int, relayer: int, at: int) -> int:
         found = self._crashes.get((slot, relayer))
         if found is None:
-            found = self._crashes[slot, relayer] = self._slot(crashed(self._slots[slot], relayer))
-        return found
+            found = self._crashes[slot, relayer] = self._slot(crashed(self._slots[slot], relayer)) - slot
+        return found << _shift(at)
 
     def _fault(self, state: State) -> str:
-        found = self._wrong.get(state[1:])
+        found = self._wrong.get(state >> _AROUND_BITS)
         if found is None:
-            found = self._wrong[state[1:]] = self.world.wrong([self._slots[number] for number in state[1:]])
+            found = self.world.wrong([self._slots[number] for number in self._parts(state)[1]])
+            self._wrong[state >> _AROUND_BITS] = found
         return found
+
+
+def _shift(at: int) -> int:
+    return _AROUND_BITS + _SLOT_BITS * at
 
 
 def _view(around: Around) -> Around:

@@ -76,6 +76,8 @@ def main() -> int:
     def report(result: Result) -> None:
         outcome = "NOT SURVIVED" if result.problem else "survived"
         console.print(f"{outcome:<12} {result.seconds:6.1f} s  {result.name:<56} {result.fault}", markup=False)
+        if result.problem:
+            console.print(result.problem, markup=False)
 
     with tempfile.TemporaryDirectory(prefix="interpoints-chaos-") as temporary:
         folder = options.logs or Path(temporary)

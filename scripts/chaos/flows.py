@@ -42,7 +42,7 @@ def kept_waiting(rig: Rig) -> None:
     away = rig.town.away
     away.send(0, away.exchange.address, PAUSE)
     rig.town.out.swap(800)
-    rig.until(lambda: bool(rig.failures(away)), "the message was not delivered")
+    rig.until(lambda: bool(away.failures()), "the message was not delivered")
     rig.blocks(10)
     away.send(0, away.exchange.address, UNPAUSE)
     settle(rig)
@@ -53,7 +53,7 @@ def priced_out(rig: Rig) -> None:
     away = rig.town.away
     away.anvil.automine(False)
     rig.town.out.swap(800)
-    rig.until(lambda: rig.pooled(away) > 0, "no delivery was sent")
+    rig.until(lambda: away.pooled() > 0, "no delivery was sent")
     rig.make_dear(away, blocks=12)
     away.anvil.automine(True)
     settle(rig)

@@ -12,22 +12,30 @@ import signal
 from collections.abc import Sequence
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from typing import Any
 
+import httpx
 import psutil
 
 from scripts.chaos.roles import main
 
 _FORKS = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload(["scripts.chaos.roles"])
+_FORKS.set_forkserver_preload(["scripts.chaos.preloaded"])
 _END_SECONDS = 20.0
+Json = dict[str, Any]
+"""An answer as the role documents it."""
 
 
 class Process:
-    """One process, started again as often as it is killed, always with the same folder and log."""
+    """One process, started again as often as it is killed, always with the same folder and log.
 
-    def __init__(self, name: str, arguments: Sequence[str], log_path: Path) -> None:
+    `port` is where it serves what it has to say.
+    """
+
+    def __init__(self, name: str, arguments: Sequence[str], log_path: Path, port: int = 0) -> None:
         self.name = name
         self.log_path = log_path
+        self.port = port
         self._arguments = tuple(arguments)
         self._process: BaseProcess | None = None
 
@@ -83,3 +91,38 @@ class Process:
         if not self.log_path.exists():
             return ""
         return "\n".join(self.log_path.read_text(errors="replace").splitlines()[-lines:])
+
+    # What it says
+
+    def ask(self, path: str, **query: int) -> Json:
+        """Its answer to a question over HTTP. Errors: `httpx.HTTPError`."""
+        answer: Json = httpx.get(f"http://127.0.0.1:{self.port}{path}", params=query, timeout=5).json()
+        return answer
+
+    def signed(self, source_chain: int, destination_chain: int) -> list[Json]:
+        """What an attester has signed for a route; nothing when it does not answer or stands still."""
+        query = {"source_chain": source_chain, "destination_chain": destination_chain, "from_block": 0}
+        try:
+            found: list[Json] = self.ask("/v1/attestations", **query).get("attestations", [])
+        except httpx.HTTPError:
+            return []
+        return found
+
+    def has_signed(self, source_chain: int, destination_chain: int, block_number: int) -> bool:
+        """Whether an attester serves a signature for a block."""
+        return any(each["block_number"] == block_number for each in self.signed(source_chain, destination_chain))
+
+    def halted(self) -> bool:
+        """Whether it stands still until a person resumes it."""
+        try:
+            return str(self.ask("/ready")["checks"]["journal"]["detail"]).startswith("halted")
+        except httpx.HTTPError:
+            return False
+
+    def counts(self) -> tuple[int, int]:
+        """Swaps minted and refunded over all lanes, as a watcher says; -1 when it does not answer."""
+        try:
+            lanes = self.ask("/v1/status")["lanes"]
+        except httpx.HTTPError:
+            return -1, -1
+        return sum(lane["minted"] for lane in lanes), sum(lane["refunded"] for lane in lanes)

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from backend.chain.errors import ChainError
 from scripts.chaos.rig import Rig
 from scripts.chaos.scenario import Result, Scenario
 
@@ -74,8 +75,7 @@ class _Line:
         problem = ""
         minted = refunded = 0
         try:
-            rig = self._rig or Rig.build(self._folder)
-            self._rig = rig
+            rig = self._ready()
             with rig.fresh(scenario.name):
                 scenario.run(rig)
                 if scenario.judged:
@@ -85,6 +85,18 @@ class _Line:
             problem = f"{type(error).__name__}: {error}"
             self.close()
         return Result(scenario.name, scenario.fault, time.monotonic() - began, problem, minted, refunded)
+
+    def _ready(self) -> Rig:
+        """Chains as at the beginning: those there are, or others when they cannot be brought back."""
+        try:
+            if self._rig is not None:
+                self._rig.rewind()
+                return self._rig
+        except ChainError:
+            self.close()
+        self._rig = Rig.build(self._folder)
+        self._rig.rewind()
+        return self._rig
 
     def close(self) -> None:
         """Ends the chains; the next scenario gets others."""

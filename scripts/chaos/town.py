@@ -13,9 +13,12 @@ from backend.chain import attested_gateway, points_exchange, points_token
 from backend.chain.attested_gateway import AttestedGateway
 from backend.chain.client import Json
 from backend.chain.crosschain_exchange import CrosschainExchange
+from backend.chain.exchange_events import SwapMinted
 from backend.chain.exchange_types import LaneTerms, SwapRequest
+from backend.chain.gateway_events import MessageDelivered, MessageFailed
 from backend.chain.programme_registry import programme_id
 from backend.chain.words import selector
+from backend.stack.waiting import wait_until
 from scripts.chaos.oracle import Side
 from tests.support.anvil import Anvil
 from tests.support.two_chains import Side as WorldSide
@@ -31,6 +34,7 @@ CUSTODIAN: Final = 2
 MEMBERS: Final = tuple(keccak(text=f"member {number}") for number in range(4))
 PAUSE: Final = selector("pause()")
 UNPAUSE: Final = selector("unpause()")
+_MINED_SECONDS: Final = 30.0
 
 
 @dataclass
@@ -73,6 +77,21 @@ class Place:
         """The chain as the oracle sees it."""
         return Side(self.anvil.client, self.ground.manifest)
 
+    def minted(self) -> int:
+        """Swaps that were minted here."""
+        return sum(1 for _ in self.side().read().all(SwapMinted))
+
+    def failures(self) -> int:
+        """Messages that have been delivered here and that their recipient has not taken yet."""
+        read = self.side().read()
+        taken = {event.message_id for event in read.all(MessageDelivered)}
+        return len({event.message_id for event in read.all(MessageFailed)} - taken)
+
+    def pooled(self) -> int:
+        """Transactions that wait in the chain's pool."""
+        status = cast("dict[str, str]", self.anvil.rpc("txpool_status"))
+        return int(status["pending"], 16) + int(status["queued"], 16)
+
     def now(self) -> int:
         """Time of the newest block, Unix seconds."""
         return int(self.anvil.client.block("latest")["timestamp"], 16)
@@ -82,14 +101,25 @@ class Place:
         return self.anvil.client.block_number()
 
     def send(self, sender: int | bytes, to: bytes, data: bytes) -> str:
-        """A transaction of a well-known account (by number) or of any other; its hash. Mined at once."""
+        """A transaction of a well-known account (by number) or of any other; its hash.
+
+        Mined when this returns, unless the chain mines only when told. Errors: `TimeoutError`, and the node's refusals.
+        """
         account = self.accounts[sender] if isinstance(sender, int) else sender
         call: dict[str, Json] = {
             "from": to_checksum_address(account),
             "to": to_checksum_address(to),
             "data": "0x" + data.hex(),
         }
-        return cast("str", self.anvil.rpc("eth_sendTransaction", call))
+        hash_ = cast("str", self.anvil.rpc("eth_sendTransaction", call))
+        # anvil answers before the block is there.
+        mines = self.anvil.rpc("anvil_getAutomine")
+        if mines and not wait_until(lambda: self._is_mined(hash_), _MINED_SECONDS, 0.005):
+            raise TimeoutError(f"{hash_} was not mined")
+        return hash_
+
+    def _is_mined(self, hash_: str) -> bool:
+        return self.anvil.client.receipts([hash_])[0] is not None
 
     def member(self, number: int) -> bytes:
         """Account of a member at the programme that is at home here."""

@@ -61,7 +61,7 @@ def _all_offline_for_long(rig: Rig) -> None:
 
 def _lying(answer: Callable[[Rig, Query], bytes], rig: Rig) -> None:
     """The third attester answers nonsense; two honest ones are enough."""
-    with Impostor(rig.attester_port(2), partial(answer, rig)) as impostor:
+    with Impostor(rig.attesters[2].port, partial(answer, rig)) as impostor:
         rig.start()
         rig.town.out.swap(1_000)
         rig.town.back.swap(500)
@@ -143,14 +143,13 @@ def _rotated(rig: Rig) -> None:
     rig.start(relayer=False)
     town.out.swap(1_000)
     burn = town.home.head()
-    for at in (0, 1):
-        rig.until(partial(rig.has_signed, at, town.home, town.away, burn), "the burn was not signed")
+    rig.await_signed(burn, mining=True)
     kept = [accounts[FIRST_ATTESTER + at] for at in range(1, ATTESTERS)]
     town.propose([accounts[_STRANGER], *kept], 2)
     rig.attesters[0].kill()
     _pass_rotation(rig)
     # Not enough of the new set: the old key's signature counts no more.
-    rig.replace_attester(0, _STRANGER)
+    rig.crew.replace_attester(0, _STRANGER)
     rig.relayer.start()
     rig.blocks(15)
     if rig.check().minted:
@@ -164,8 +163,7 @@ def _threshold_raised(rig: Rig) -> None:
     rig.start(relayer=False)
     town.out.swap(1_000)
     burn = town.home.head()
-    for at in (0, 1):
-        rig.until(partial(rig.has_signed, at, town.home, town.away, burn), "the burn was not signed")
+    rig.await_signed(burn, mining=True)
     town.propose([accounts[FIRST_ATTESTER + at] for at in range(ATTESTERS)], 3)
     _pass_rotation(rig)
     rig.relayer.start()

@@ -70,13 +70,13 @@ def _own_node(name: str, rig: Rig) -> None:
     town = rig.town
     rig.ask_endpoints()
     rig.start()
-    liars = [rig.own("attester-0", town.home)]
+    liars = [rig.crew.own("attester-0", town.home)]
     burn = _with_fault(rig, liars, lambda: _BEHAVIOURS[name][1](town.home))
-    if name not in _HARMLESS_TO_THE_SIGNER and rig.has_signed(0, town.home, town.away, burn):
+    if name not in _HARMLESS_TO_THE_SIGNER and rig.has_signed(0, burn):
         raise NotSurvivedError("the attester signed what its own node had not confirmed")
     _heal(liars)
     rig.converge()
-    rig.same_roots(town.home, town.away, (0, 1))
+    rig.same_roots()
 
 
 def _two_others(name: str, rig: Rig) -> None:
@@ -84,10 +84,10 @@ def _two_others(name: str, rig: Rig) -> None:
     town = rig.town
     rig.ask_endpoints()
     rig.start()
-    liars = [rig.other(town.home, at) for at in (0, 1)]
+    liars = [rig.crew.other(town.home, at) for at in (0, 1)]
     burn = _with_fault(rig, liars, lambda: _BEHAVIOURS[name][1](town.home))
     believed = {"429", "head-going-back", "null-receipts", "withheld-logs", "truncated-logs", "altered-logs"}
-    if name not in believed and any(rig.has_signed(at, town.home, town.away, burn) for at in (0, 1)):
+    if name not in believed and any(rig.has_signed(at, burn) for at in (0, 1)):
         raise NotSurvivedError("an attester signed without two others")
     _heal(liars[:1])
     rig.converge()
@@ -98,7 +98,7 @@ def _one_other(name: str, rig: Rig) -> None:
     town = rig.town
     rig.ask_endpoints()
     rig.start()
-    _with_fault(rig, [rig.other(town.home, 2)], lambda: _BEHAVIOURS[name][1](town.home))
+    _with_fault(rig, [rig.crew.other(town.home, 2)], lambda: _BEHAVIOURS[name][1](town.home))
     rig.converge()
 
 
@@ -115,7 +115,7 @@ def _relayer_destination(name: str, rig: Rig) -> None:
 def _relayer(rig: Rig, place: Place, behaviour: Callable[[], Behaviour]) -> None:
     rig.ask_endpoints()
     rig.start()
-    liars = [rig.own("relayer", place)]
+    liars = [rig.crew.own("relayer", place)]
     _with_fault(rig, liars, behaviour)
     rig.check()
     _heal(liars)
@@ -131,10 +131,10 @@ def _disagree(rig: Rig) -> None:
     town = rig.town
     rig.ask_endpoints()
     rig.start()
-    liars = [rig.other(town.home, at) for at in range(3)]
+    liars = [rig.crew.other(town.home, at) for at in range(3)]
     behaviours = iter([Forger(town.home.gateway.address), StaleHead(20), WrongChain()])
     burn = _with_fault(rig, liars, lambda: next(behaviours))
-    if any(rig.has_signed(at, town.home, town.away, burn) for at in (0, 1)):
+    if any(rig.has_signed(at, burn) for at in (0, 1)):
         raise NotSurvivedError("an attester signed while all others disagreed")
     _heal(liars)
 
@@ -144,13 +144,13 @@ def _false_finality(rig: Rig) -> None:
     town = rig.town
     rig.ask_endpoints()
     rig.start()
-    liars = [rig.own("attester-0", town.home), rig.other(town.home, 0)]
+    liars = [rig.crew.own("attester-0", town.home), rig.crew.other(town.home, 0)]
     for liar in liars:
         liar.behaviour = FalseFinality()
     town.out.swap(1_000)
     burn = town.home.head()
     rig.until(lambda: all(liar.lied_about["eth_getBlockByNumber"] > 5 for liar in liars), "not asked", mining=False)
-    if rig.has_signed(0, town.home, town.away, burn):
+    if rig.has_signed(0, burn):
         raise NotSurvivedError("the attester signed a block that was not final")
     town.home.anvil.reorganise(1)
     _heal(liars)
@@ -165,7 +165,7 @@ def _eclipsed(rig: Rig) -> None:
     town = rig.town
     rig.ask_endpoints()
     rig.start(attesters=(0,))
-    liars = [rig.own("attester-0", town.home), *(rig.other(town.home, at) for at in range(3))]
+    liars = [rig.crew.own("attester-0", town.home), *(rig.crew.other(town.home, at) for at in range(3))]
     forger = Forger(town.home.gateway.address)
     _with_fault(rig, liars, lambda: forger)
     if rig.check().minted:
@@ -173,9 +173,9 @@ def _eclipsed(rig: Rig) -> None:
     _heal(liars)
     rig.attesters[1].start()
     rig.attesters[2].start()
-    rig.until(lambda: rig.halted(0), "the attester that had been deceived did not halt")
+    rig.await_halt(rig.attesters[0])
     rig.converge()
-    rig.resume(0)
+    rig.resume(rig.attesters[0])
     rig.attesters[1].kill()
     town.out.swap(900)
 

@@ -30,7 +30,7 @@ def _above_the_cap(rig: Rig) -> None:
 
 def _cap_lifted(rig: Rig) -> None:
     """Gas stays above the limit, and a person raises the limit."""
-    rig.relayer_with("max_fee_per_gas_gwei = 1\n")
+    rig.crew.relayer_with("max_fee_per_gas_gwei = 1\n")
     rig.start()
     away = rig.town.away
     rig.town.out.swap(1_000)
@@ -38,7 +38,7 @@ def _cap_lifted(rig: Rig) -> None:
     if rig.check().minted:
         raise NotSurvivedError("the relayer paid more than it is allowed to")
     rig.relayer.stop()
-    rig.relayer_with("max_fee_per_gas_gwei = 5000\n")
+    rig.crew.relayer_with("max_fee_per_gas_gwei = 5000\n")
     rig.relayer.start()
     for _ in range(20):
         rig.make_dear(away, blocks=5)
@@ -61,7 +61,7 @@ def _empty_sender(rig: Rig) -> None:
 
 def _big_batch(rig: Rig) -> None:
     """More messages in one block than a transaction can carry under the gas limit."""
-    rig.relayer_with("gas_cap = 3000000\n")
+    rig.crew.relayer_with("gas_cap = 3000000\n")
     rig.start()
     home = rig.town.home.anvil
     home.automine(False)
@@ -78,7 +78,7 @@ def _forgotten_pool(rig: Rig) -> None:
     away.automine(False)
     rig.town.out.swap(1_000)
     for _ in range(3):
-        rig.until(lambda: rig.pooled(rig.town.away) > 0, "no delivery was sent")
+        rig.until(lambda: rig.town.away.pooled() > 0, "no delivery was sent")
         away.drop_all_transactions()
     away.automine(True)
 

@@ -34,17 +34,20 @@ def crash_points(role: str) -> list[str]:
 
 def _victim(rig: Rig, point: str) -> Process:
     role = point.partition(".")[0]
-    return {"attester": rig.attesters[0], "relayer": rig.relayer, "watch": rig.watcher}[role]
+    return {"attester": rig.attesters[0], "relayer": rig.relayer, "watchdog": rig.watcher}[role]
 
 
 def _kill_at(point: str) -> Callable[[Rig], None]:
     def run(rig: Rig) -> None:
         victim = _victim(rig, point)
-        for process in (*rig.attesters[:2], rig.relayer):
+        flow = _FLOWS.get(point.partition(":")[0], flows.plain)
+        running = [*rig.attesters[:2]]
+        # What is minted must not vanish: the flow that goes past finality starts the relayer itself, afterwards.
+        running += [] if flow is halt_and_resume else [rig.relayer]
+        running += [rig.watcher] if victim is rig.watcher else []
+        for process in running:
             process.start(crash_at=point if process is victim else "")
-        if victim is rig.watcher:
-            victim.start(crash_at=point)
-        _survive(rig, [victim], _FLOWS.get(point.partition(":")[0], flows.plain))
+        _survive(rig, [victim], flow)
 
     return run
 
@@ -91,7 +94,7 @@ def _kill_while_down(rig: Rig) -> None:
 def scenarios() -> list[Scenario]:
     """A scenario for each point, for its second passage, and for each pair of an attester's and a relayer's."""
     found = []
-    for role in ("attester", "relayer", "watch"):
+    for role in ("attester", "relayer", "watchdog"):
         for at, point in enumerate(crash_points(role)):
             found.append(Scenario(f"kill/{point}", f"kill -9 of the {role} there", _kill_at(point), quick=at == 1))
             if point not in _FLOWS:

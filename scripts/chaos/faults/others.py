@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 
 from backend.chain import attested_gateway
 from backend.chain.attested_gateway import Message, batch_of, message_tree
@@ -20,7 +19,7 @@ from tests.support.two_chains import SECOND_RELAYER
 def _two_relayers(rig: Rig) -> None:
     """Both deliver everything, at the same time."""
     rig.start()
-    rig.other_relayer.start()
+    rig.crew.other_relayer.start()
     for _ in range(3):
         flows.swap_both_ways(rig)
         rig.blocks(3)
@@ -29,8 +28,8 @@ def _two_relayers(rig: Rig) -> None:
 def _one_key(rig: Rig) -> None:
     """Two relayers, each with a folder of its own, send from the same account."""
     rig.start()
-    rig.other_relayer_with_the_same_key()
-    rig.other_relayer.start()
+    rig.crew.other_relayer_with_the_same_key()
+    rig.crew.other_relayer.start()
     for _ in range(3):
         flows.swap_both_ways(rig)
         rig.blocks(3)
@@ -43,7 +42,7 @@ def _somebody_else(rig: Rig) -> None:
     town.away.anvil.automine(False)
     town.out.swap(1_000)
     town.home.anvil.mine(FINALITY_BLOCKS)
-    rig.until(lambda: rig.pooled(town.away) > 0, "no delivery was sent", mining=False)
+    rig.until(lambda: town.away.pooled() > 0, "no delivery was sent", mining=False)
     # The relayer's delivery waits in the pool; a dearer one overtakes it in the same block and leaves it nothing to do.
     town.away.anvil.drop_all_transactions()
     town.away.anvil.automine(True)
@@ -74,10 +73,10 @@ def _retried_by_somebody(rig: Rig) -> None:
     town, away = rig.town, rig.town.away
     away.send(0, away.exchange.address, PAUSE)
     town.out.swap(1_000)
-    rig.until(lambda: rig.failures(away) > 0, "the message was not delivered")
+    rig.until(lambda: away.failures() > 0, "the message was not delivered")
     away.send(0, away.exchange.address, UNPAUSE)
     sent = town.world.sent(town.world.first)[-1]
-    if rig.failures(away):
+    if away.failures():
         data = attested_gateway.encode_retry(town.home.chain_id, sent.message)
         away.send(SECOND_RELAYER, away.gateway.address, data)
 
@@ -91,10 +90,9 @@ def _stolen_keys(rig: Rig) -> None:
     rig.converge()
     _forge(rig, 7)
     rig.until(lambda: not _lane_open(rig), "the watchdog did not stop the lane")
-    refused = rig.town.away.side().read()
-    before = rig.minted(refused)
+    before = town.away.minted()
     _forge(rig, 8)
-    if rig.minted(rig.town.away.side().read()) != before:
+    if town.away.minted() != before:
         raise NotSurvivedError("a stopped lane minted")
 
 
@@ -125,10 +123,10 @@ def _burn_vanishes_after_relay(rig: Rig) -> None:
     burn = town.home.head()
     rig.converge()
     town.finalise()
-    rig.watched(1)
+    rig.until(lambda: rig.watcher.counts() == (1, 0), "the watcher does not see the mint")
     town.home.anvil.reorganise(town.home.head() - burn + 1)
     for at in (0, 1):
-        rig.until(partial(rig.halted, at), f"attester {at} did not halt")
+        rig.await_halt(rig.attesters[at])
     rig.until(lambda: not _lane_open(rig), "the watchdog did not stop the lane")
 
 
@@ -138,7 +136,8 @@ def _watched(rig: Rig) -> None:
     rig.watcher.start()
     flows.swap_both_ways(rig)
     verdict = rig.converge()
-    rig.watched(verdict.minted, verdict.refunded)
+    expected = (verdict.minted, verdict.refunded)
+    rig.until(lambda: rig.watcher.counts() == expected, f"the watcher does not say {expected}")
 
 
 def scenarios() -> list[Scenario]:

@@ -77,15 +77,14 @@ def _past_finality(rig: Rig) -> None:
 
 def halt_and_resume(rig: Rig) -> None:
     """With two attesters running: they sign, halt, stay halted over a restart, and are resumed."""
-    home, away = rig.town.home, rig.town.away
+    home = rig.town.home
     rig.town.out.swap(1_000)
     burn = home.head()
     rig.town.mine(FINALITY_BLOCKS)
-    for at in (0, 1):
-        rig.until(partial(rig.has_signed, at, home, away, burn), "the burn was not signed", mining=False)
+    rig.await_signed(burn)
     home.anvil.reorganise(FINALITY_BLOCKS + 1)
     for at in (0, 1):
-        rig.until(partial(rig.halted, at), f"attester {at} did not halt")
+        rig.await_halt(rig.attesters[at])
     if not rig.relayer.alive():
         rig.relayer.start()
     rig.town.out.swap(900)
@@ -95,7 +94,26 @@ def halt_and_resume(rig: Rig) -> None:
     if rig.check().minted:
         raise NotSurvivedError("something was minted while all attesters stood still")
     for at in (0, 1):
-        rig.resume(at)
+        rig.resume(rig.attesters[at])
+
+
+def _past_finality_of_the_relayer(rig: Rig) -> None:
+    """The relayer has read a final burn that is gone: it stands still too, and forgets it when it is resumed."""
+    rig.start(attesters=(0,))
+    home = rig.town.home
+    rig.town.out.swap(1_000)
+    burn = home.head()
+    rig.town.mine(FINALITY_BLOCKS)
+    rig.await_signed(burn, (0,))
+    rig.until(lambda: "message_found" in rig.relayer.log_tail(), "the relayer did not read the burn", mining=False)
+    home.anvil.reorganise(FINALITY_BLOCKS + 1)
+    for process in (rig.relayer, rig.attesters[0]):
+        rig.await_halt(process)
+    rig.attesters[1].start()
+    rig.town.out.swap(900)
+    rig.blocks(10)
+    for process in (rig.relayer, rig.attesters[0]):
+        rig.resume(process)
 
 
 def scenarios() -> list[Scenario]:
@@ -113,4 +131,7 @@ def scenarios() -> list[Scenario]:
     found.append(Scenario("reorg/burn-reverts", "a burn reverts on the other branch", _burn_fails_afterwards))
     fault = f"the source replaces {FINALITY_BLOCKS + 1} blocks, one of them final"
     found.append(Scenario("reorg/past-finality", fault, _past_finality, quick=True))
+    found.append(
+        Scenario("reorg/past-finality-of-the-relayer", f"{fault}, and the relayer", _past_finality_of_the_relayer)
+    )
     return found

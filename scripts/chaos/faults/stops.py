@@ -37,7 +37,7 @@ def _paused_past_the_deadline(rig: Rig) -> None:
     away = rig.town.away
     away.send(ADMIN, away.exchange.address, PAUSE)
     rig.town.out.swap(1_000, seconds=120)
-    rig.until(lambda: rig.failures(away) > 0, "the message was not delivered")
+    rig.until(lambda: away.failures() > 0, "the message was not delivered")
     away.anvil.jump(200)
     _expect(rig, minted=0, refunded=1)
 
@@ -97,7 +97,7 @@ def _daily_cap(rig: Rig) -> None:
     rig.converge()
     town.home.anvil.jump(DAY + _HOUR)
     town.out.swap(100_000, member=1, seconds=6 * DAY)
-    rig.until(lambda: rig.failures(town.away) > 0, "the cap was not reached")
+    rig.until(lambda: town.away.failures() > 0, "the cap was not reached")
     rig.blocks(10)
     town.away.anvil.jump(DAY + 2 * _HOUR)
     _expect(rig, minted=2, refunded=0)
@@ -134,7 +134,7 @@ def _to_the_second(late: int, rig: Rig) -> None:
     town.out.swap(1_000, seconds=deadline - town.home.now())
     away.anvil.automine(False)
     town.home.anvil.mine(FINALITY_BLOCKS)
-    rig.until(lambda: rig.pooled(away) > 0, "no delivery was sent", mining=False)
+    rig.until(lambda: away.pooled() > 0, "no delivery was sent", mining=False)
     away.anvil.set_next_timestamp(deadline + late)
     away.anvil.mine(1)
     away.anvil.automine(True)
@@ -144,12 +144,12 @@ def _to_the_second(late: int, rig: Rig) -> None:
 def _refund_races(rig: Rig) -> None:
     """The deadline passes while the message fails, is retried, and somebody else retries too."""
     rig.start()
-    rig.other_relayer.start()
+    rig.crew.other_relayer.start()
     town, away = rig.town, rig.town.away
     away.send(ADMIN, away.exchange.address, PAUSE)
     for member in range(3):
         town.out.swap(1_000, member=member, seconds=100)
-    rig.until(lambda: rig.failures(away) == 3, "the messages were not delivered")
+    rig.until(lambda: away.failures() == 3, "the messages were not delivered")
     away.anvil.jump(200)
     away.send(ADMIN, away.exchange.address, UNPAUSE)
     _expect(rig, minted=0, refunded=3)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from scripts.chaos.processes import Process
+from scripts.chaos.processes import Json, Process
 from scripts.chaos.rig import NotSurvivedError, Rig
 from scripts.chaos.scenario import Scenario
 from scripts.chaos.town import FINALITY_BLOCKS
@@ -19,7 +19,7 @@ _FULL_BYTES = 1_024
 
 
 def _journal(rig: Rig, victim: Process) -> Path:
-    (found,) = (rig.folder / victim.name).glob("*.sqlite3")
+    (found,) = (rig.crew.folder / victim.name).glob("*.sqlite3")
     return found
 
 
@@ -43,7 +43,7 @@ def _deleted(choose: _Victim, rig: Rig) -> None:
     rig.town.out.swap(900)
     rig.town.back.swap(500)
     rig.converge()
-    rig.same_roots(rig.town.home, rig.town.away, (0, 1))
+    rig.same_roots()
 
 
 def _folder_lost(choose: _Victim, rig: Rig) -> None:
@@ -52,12 +52,12 @@ def _folder_lost(choose: _Victim, rig: Rig) -> None:
     victim = choose(rig)
     rig.town.out.swap(900)
     victim.kill()
-    shutil.rmtree(rig.folder / victim.name)
+    shutil.rmtree(rig.crew.folder / victim.name)
     rig.town.back.swap(500)
     rig.town.mine(FINALITY_BLOCKS)
     victim.start()
     rig.converge()
-    rig.same_roots(rig.town.home, rig.town.away, (0, 1))
+    rig.same_roots()
 
 
 def _locked(choose: _Victim, rig: Rig) -> None:
@@ -74,7 +74,7 @@ def _locked(choose: _Victim, rig: Rig) -> None:
 
 def _full(choose: _Victim, rig: Rig) -> None:
     """The disk is full for a while: nothing is signed or sent that was not written down first."""
-    rig.quiet(choose(rig))
+    choose(rig).log_path = Path("/dev/null")
     _begin(rig)
     victim = choose(rig)
     victim.limit_files(_FULL_BYTES)
@@ -83,7 +83,7 @@ def _full(choose: _Victim, rig: Rig) -> None:
     town.out.swap(900)
     burn = town.home.head()
     rig.blocks(30)
-    if victim in rig.attesters and rig.has_signed(0, town.home, town.away, burn):
+    if victim in rig.attesters and rig.has_signed(0, burn):
         raise NotSurvivedError("the attester signed what it could not write down")
     victim.limit_files(None)
 
@@ -106,25 +106,29 @@ def _spoilt(choose: _Victim, rig: Rig) -> None:
     victim.start()
 
 
+def _signed(rig: Rig) -> list[Json]:
+    return rig.attesters[0].signed(rig.town.home.chain_id, rig.town.away.chain_id)
+
+
 def _old_backup(choose: _Victim, rig: Rig) -> None:
     """A backup from before the last swaps is restored."""
     _begin(rig)
     victim = choose(rig)
-    folder, backup = rig.folder / victim.name, rig.folder / "backup"
+    folder, backup = rig.crew.folder / victim.name, rig.crew.folder / "backup"
     victim.stop()
     shutil.copytree(folder, backup)
     victim.start()
     rig.town.out.swap(900)
     rig.town.back.swap(500)
     rig.converge()
-    signed = [rig.attestations(0, rig.town.home, rig.town.away)]
+    signed = [_signed(rig)]
     rig.town.out.swap(800)
     victim.kill()
     shutil.rmtree(folder)
     shutil.copytree(backup, folder)
     victim.start()
     rig.converge()
-    signed.append(rig.attestations(0, rig.town.home, rig.town.away)[: len(signed[0])])
+    signed.append(_signed(rig)[: len(signed[0])])
     if signed[0] != signed[1]:
         raise NotSurvivedError("the attester signed otherwise after the backup was restored")
 

@@ -80,8 +80,10 @@ def a_value(part: AbiParameter, number: int) -> object:
         return [a_value(item, number + 10 * at) for at in range(3)]
     if part.type == "tuple":
         return tuple(a_value(each, number + at) for at, each in enumerate(part.components))
-    if part.type in {"bytes32", "address"}:
-        return bytes([number % 256]) * (32 if part.type == "bytes32" else 20)
+    if part.type in {"bytes32", "address", "bytes"}:
+        return bytes([number % 256]) * {"bytes32": 32, "address": 20, "bytes": 45}[part.type]
+    if part.type == "uint8":  # An enumeration.
+        return 1
     return number % 2 == 1 if part.type == "bool" else number
 
 

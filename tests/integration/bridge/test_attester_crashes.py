@@ -22,6 +22,7 @@ from typer.testing import CliRunner
 
 from bridge.attester_api import Attestations
 from bridge.cli import app
+from bridge.journal import Journal
 from tests.integration.bridge.attester_process import main
 from tests.integration.bridge.attesting import Desk, desk
 from tests.integration.bridge.gateways import FINALITY_BLOCKS, Gateways
@@ -53,6 +54,14 @@ def _run(folder: Desk, crash_at: str, clock_offset_seconds: float = 0) -> int | 
     return process.exitcode
 
 
+def _journaled(folder: Desk) -> list[tuple[bool, bool]]:
+    """Of each batch in a stopped desk's journal: whether it has a root, and a signature."""
+    journal = Journal(folder.settings.data_dir, "attest", exclusive=False)
+    rows = journal.query("SELECT root, signature FROM batches")
+    journal.close()
+    return [(row["root"] is not None, row["signature"] is not None) for row in rows]
+
+
 @pytest.fixture
 def stopped_desk(gateways: Gateways, tmp_path: Path) -> Iterator[Desk]:
     """A desk whose attester is not running, with two blocks of messages to sign in two steps."""
@@ -71,6 +80,8 @@ class TestCrashes:
         gateways.first.chain.mine(6)
         gateways.send_final(gateways.first, b"three")
         assert _run(stopped_desk, point) == -signal.SIGKILL
+        if point.endswith("_sign"):  # No signature exists of anything that is not in the journal.
+            assert _journaled(stopped_desk) == [(True, False)]
         assert _run(stopped_desk, "") == 0
         stopped_desk.start()
         with desk(gateways, tmp_path / "twin", blocks_at_a_time=6) as twin:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import sqlite3
 from pathlib import Path
 
@@ -62,6 +63,24 @@ class TestTransaction:
         journal.query("PRAGMA max_page_count = 100000")
         with journal.transaction() as transaction:
             transaction.execute_many("INSERT INTO things VALUES (?)", rows)
+        assert len(_names(journal)) == 500
+        journal.close()
+
+    def test_write_refused_by_the_system__nothing_happened__goes_on_afterwards(self, tmp_path: Path) -> None:
+        journal = Journal(tmp_path, "attest", TABLES)
+        rows = [(f"{number:0200}",) for number in range(500)]
+        _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, hard))
+        try:
+            with pytest.raises(JournalError, match="disk"), journal.transaction() as transaction:
+                transaction.execute_many("INSERT INTO things VALUES (?)", rows)
+            assert _names(journal) == []
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
+        with journal.transaction() as transaction:
+            transaction.execute_many("INSERT INTO things VALUES (?)", rows)
+        journal.close()
+        journal = Journal(tmp_path, "attest", TABLES)
         assert len(_names(journal)) == 500
         journal.close()
 

@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -25,25 +26,21 @@ from backend.chain.manifest import Manifest
 from backend.commands.common import sentence_for
 from backend.database import make_engine
 from backend.logging import configure_logging
-from backend.stack.local import SAMPLE_LINKS, LocalStack, StackOptions
-from backend.stack.programmes_file import ClearingDraft, ProgrammeDraft
-from backend.stack.state import StateFolder, write_private
+from backend.stack.local import SAMPLE_LINKS, LocalStack
+from backend.stack.state import write_private
 from scripts.demo.api import DemoApi, DemoApiError
+from scripts.demo.bridge import BridgeBehindError
 from scripts.demo.clock import ChainClock
+from scripts.demo.crossing import StoppedLane, align, carry
 from scripts.demo.data import prepare, read_days
-from scripts.demo.exchange import Exchange
-from scripts.demo.programmes import EPOCH_DAYS, FIRST_DAY, PROGRAMMES
+from scripts.demo.exchange import LANES, Exchange, LanePlan
+from scripts.demo.programmes import PROGRAMMES
 from scripts.demo.replay import Replay, ReplayError
 from scripts.demo.settlement import Settlement, show_positions
+from scripts.demo.stage import Stage
 from scripts.demo.summary import interesting_members, show_summary
 
 STATE = Path(".interpoints")
-_DEMO_SETTINGS = {
-    # The data's days follow each other in seconds here, so nothing waits long to fill a batch.
-    "INTERPOINTS_BATCH_MAX_AGE_SECONDS": "0.2",
-    "INTERPOINTS_CHAIN_POLL_SECONDS": "0.1",
-    "INTERPOINTS_LOG_LEVEL": "WARNING",
-}
 _LINK_SECONDS = 7 * 86_400
 _BLOCK_SECONDS = 5
 """Time between blocks once the replay is over."""
@@ -69,67 +66,86 @@ def _arguments(given: Sequence[str]) -> argparse.Namespace:
     return parser.parse_args(given)
 
 
-def _drafts() -> list[ProgrammeDraft]:
-    return [
-        ProgrammeDraft(
-            slug=each.slug,
-            name=each.name,
-            symbol=each.symbol,
-            colour=each.colour,
-            epoch_length_days=EPOCH_DAYS,
-            validity_epochs=each.validity_epochs,
-            clawback_epochs=each.clawback_epochs,
-            earn_points=each.earn_points,
-            earn_per_minor=each.earn_per_minor,
-            return_period_days=each.return_period_days,
-        )
-        for each in PROGRAMMES
-    ]
-
-
-def _replay(console: Console, stack: LocalStack, data: Path, weeks: int) -> None:
-    """Send the days through the stack."""
-    clock = ChainClock(stack.chain_url)
+def _replay(console: Console, stage: Stage, sites: Sequence[Replay], data: Path, weeks: int) -> None:
+    """Send the days through both stacks."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("purchases"))
     days = list(read_days(data, weeks))
-    with DemoApi(stack.api_url, stack.operator_key) as api:
-        replay = Replay(stack, data, api, clock)
-        with Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=console) as progress:
-            task = progress.add_task("replaying", total=sum(day.purchases for day in days))
-            for day in days:
-                progress.update(task, description=f"{day.date:%-d %b %Y}")
-                replay.day(day)
-                stack.check()
-                progress.advance(task, day.purchases)
-            progress.update(task, description="finishing")
-            replay.finish(days[-1].date)
-        tills = replay.tills
-        console.print(
-            f"{len(replay.members):,} households; {tills.redemptions} redemptions and holds "
-            f"({tills.without_points} coupons of households without points, {tills.lapsed} holds whose points "
-            f"expired before they were captured), {tills.refunds} refunds, {tills.returns} returns"
-        )
-        _exchange(console, stack, replay, clock)
-        replay.close()
-    clock.close()
-
-
-def _exchange(console: Console, stack: LocalStack, replay: Replay, clock: ChainClock) -> None:
-    """Let households swap between brands, and the brands settle what that leaves."""
-    names = {each.slug: each.name for each in PROGRAMMES}
-    settlement = Settlement(replay.api, replay.programme_ids, names, clock, replay.settle, replay.wait_for)
-    settlement.join()
-    valid_until = datetime.fromtimestamp(clock.now(), UTC) + timedelta(days=365)
-    exchange = Exchange(
-        replay.api, replay.programme_ids, replay.members, settlement.currency, valid_until.isoformat(), replay.settle
+    with (
+        ThreadPoolExecutor(len(sites)) as pool,
+        Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=console) as progress,
+    ):
+        task = progress.add_task("replaying", total=sum(day.purchases for day in days))
+        for day in days:
+            progress.update(task, description=f"{day.date:%-d %b %Y}")
+            list(pool.map(lambda site, day=day: site.day(day), sites))
+            stage.check()
+            progress.advance(task, day.purchases)
+        progress.update(task, description="finishing")
+        list(pool.map(lambda site: site.finish(days[-1].date), sites))
+    tills = [site.tills for site in sites]
+    households = {household for site in sites for household in site.members}
+    console.print(
+        f"{len(households):,} households; {sum(each.redemptions for each in tills)} redemptions and holds "
+        f"({sum(each.without_points for each in tills)} coupons of households without points, "
+        f"{sum(each.lapsed for each in tills)} holds whose points expired before they were captured), "
+        f"{sum(each.refunds for each in tills)} refunds, {sum(each.returns for each in tills)} returns"
     )
+
+
+def _exchange(console: Console, stage: Stage, sites: Sequence[Replay]) -> None:
+    """Let households swap between brands, across chains too, and the brands settle what that leaves."""
+    names = {each.slug: each.name for each in PROGRAMMES}
+    align(sites)
+    settlements = {
+        site: Settlement(site.api, site.programme_ids, names, site.clock, site.settle, site.wait_for) for site in sites
+    }
+    for settlement in settlements.values():
+        settlement.join()
+    valid_until = datetime.fromtimestamp(sites[0].clock.now(), UTC) + timedelta(days=365)
+    homes = {slug: site for site in sites for slug in site.home}
+    exchange = Exchange(homes, settlements[sites[0]].currency, valid_until.isoformat())
     exchange.agree()
-    columns = (TextColumn("swapping"), TextColumn("{task.completed} swaps"), TimeElapsedColumn())
+    _swap(console, stage, sites, exchange)
+    StoppedLane(console, stage, exchange, LANES[-1]).run()
+    console.print(
+        f"{exchange.swaps} swaps, {exchange.crossings} of them to the other chain, {exchange.bonuses} with a transfer "
+        f"bonus ({exchange.too_few} households had too few points)"
+    )
+    console.print(stage.bridge.status(), markup=False)
+    for site, settlement in settlements.items():
+        _settle(console, site, settlement)
+    align(sites)
+
+
+def _swap(console: Console, stage: Stage, sites: Sequence[Replay], exchange: Exchange) -> None:
+    """Lane after lane. An attester is killed while swaps are on their way, and comes back before the last lane."""
+    columns = (TextColumn("{task.description}"), TextColumn("{task.completed} swaps"), TimeElapsedColumn())
     with Progress(*columns, console=console) as progress:
         task = progress.add_task("swapping", total=None)
-        for done in exchange.swap_all(replay.households_of()):
-            progress.update(task, completed=done)
-            stack.check()
+
+        def let_swap(plan: LanePlan) -> None:
+            progress.update(task, description=f"{plan.source.name} to {plan.destination.name}")
+            for done in exchange.swap_all(plan):
+                progress.update(task, completed=done)
+                stage.check()
+
+        first, *more, last = LANES
+        let_swap(first)
+        stage.bridge.kill_attester(0)
+        progress.console.print("an attester is killed; the other two sign on", style="dim")
+        for plan in more:
+            let_swap(plan)
+        carry(stage, sites)
+        stage.bridge.revive_attester(0)
+        progress.console.print("everything has arrived; the attester comes back with its journal", style="dim")
+        let_swap(last)
+        carry(stage, sites)
+    signed = stage.bridge.await_same_signatures()
+    console.print(f"every attester, the one that was away too, has signed the same {signed} messages")
+
+
+def _settle(console: Console, site: Replay, settlement: Settlement) -> None:
+    """A chain's clearing: close the cycle, pay, withdraw."""
     stages = {"swapped": settlement.positions()}
     cycle = settlement.close()
     stages["closed"] = settlement.positions()
@@ -137,10 +153,10 @@ def _exchange(console: Console, stack: LocalStack, replay: Replay, clock: ChainC
     stages["settled"] = settlement.positions()
     withdrawn = settlement.withdraw(cycle)
     stages["withdrawn"] = settlement.positions()
-    replay.finalise()
+    site.finalise()
     console.print(
-        f"{exchange.swaps} swaps, {exchange.bonuses} with a transfer bonus ({exchange.too_few} households had too few "
-        f"points); cycle {cycle}: {debtors} debtors paid, creditors withdrew {withdrawn:,.2f} {settlement.currency}"
+        f"chain {site.chain_id}, cycle {cycle}: {debtors} debtors paid, creditors withdrew {withdrawn:,.2f}"
+        f" {settlement.currency}"
     )
     show_positions(console, stages, settlement.currency)
 
@@ -157,16 +173,28 @@ def _audit(console: Console, stack: LocalStack) -> Report:
     return report
 
 
-def _show_addresses(console: Console, stack: LocalStack) -> None:
+def _show_addresses(console: Console, stage: Stage) -> None:
     """Print what can be opened, the member pages last."""
+    for stack in stage.stacks:
+        samples = _samples(stack)
+        console.print(f"\nchain {stack.options.chain_id}")
+        console.print(
+            f"API        {stack.api_url}/v1/openapi.json   operator's key: {stack.operator_key}", markup=False
+        )
+        console.print(f"endpoint   {stack.chain_url}   manifest: {stack.folder.manifest}", markup=False)
+        console.print(f"audit      {stack.folder.root / 'audit.html'}", markup=False)
+        console.print(f"settings   interpoints --env-file {stack.folder.root / 'environment'}", markup=False)
+        console.print(f"pages      {stack.api_url}/", markup=False)
+        for number, sample in enumerate(samples):
+            console.print(f"{'members' if number == 0 else '':10} {sample['url']}  ({sample['label']})", markup=False)
+    console.print("Ctrl-C stops it.")
+
+
+def _samples(stack: LocalStack) -> list[dict[str, str]]:
+    """Links to the pages of some members, which the start page shows."""
     engine = make_engine(stack.database_url, pool_size=1)
     households = interesting_members(engine, 3)
     engine.dispose()
-    console.print()
-    console.print(f"API        {stack.api_url}/v1/openapi.json   operator's key: {stack.operator_key}", markup=False)
-    console.print(f"chain      {stack.chain_url}   manifest: {stack.folder.manifest}", markup=False)
-    console.print(f"audit      {stack.folder.root / 'audit.html'}", markup=False)
-    console.print(f"settings   interpoints --env-file {stack.folder.root / 'environment'}", markup=False)
     samples = []
     with DemoApi(stack.api_url, stack.operator_key) as api:
         for household, member in households:
@@ -174,55 +202,48 @@ def _show_addresses(console: Console, stack: LocalStack) -> None:
             link = api.post(path, {"valid_seconds": _LINK_SECONDS}, f"link-{member}-{time.time_ns()}")
             samples.append({"label": f"Household {household}", "url": str(link["url"])})
     write_private(stack.folder.root / SAMPLE_LINKS, json.dumps(samples))
-    console.print(f"pages      {stack.api_url}/", markup=False)
-    for number, sample in enumerate(samples):
-        console.print(f"{'members' if number == 0 else '':10} {sample['url']}  ({sample['label']})", markup=False)
-    console.print("Ctrl-C stops it.")
+    return samples
 
 
 def run(console: Console, options: argparse.Namespace) -> int:
     """The whole demonstration; the audit's exit status."""
     started = time.monotonic()
     state: Path = options.state
-    folder = StateFolder(state / "demo")
-    stack_options = StackOptions(
-        programmes=_drafts(),
-        api_port=options.port,
-        chain_port=options.chain_port,
-        chain_start_timestamp=int(FIRST_DAY.timestamp()),
-        keeps_chain=False,
-        settings=_DEMO_SETTINGS,
-        clearing=ClearingDraft(cycle_days=7, payment_days=2, notice_hours=1),
-    )
-    stack = LocalStack(folder, stack_options, lambda text: console.print(text, style="dim"))
+    stage = Stage(state, options, lambda text: console.print(text, style="dim"))
     try:
         console.print("converting the Complete Journey data", style="dim")
         data = prepare(state / "data")
-        stack.start(fresh=True)
-        _replay(console, stack, data, options.weeks)
-        report = _audit(console, stack)
-        engine = make_engine(stack.database_url, pool_size=1)
-        show_summary(console, engine, report)
-        engine.dispose()
-        print_report(report, console)
+        stage.start()
+        sites = [Replay(stack, data) for stack in stage.stacks]
+        _replay(console, stage, sites, data, options.weeks)
+        _exchange(console, stage, sites)
+        for site in sites:
+            site.close()
+        reports = [_audit(console, stack) for stack in stage.stacks]
+        show_summary(
+            console, [(stack.database_url, report) for stack, report in zip(stage.stacks, reports, strict=True)]
+        )
+        for report in reports:
+            print_report(report, console)
         console.print(f"{options.weeks} weeks in {time.monotonic() - started:.0f} s", style="dim")
         if not options.exit:
-            _show_addresses(console, stack)
-            _keep_serving(stack)
-        return 0 if report.passed else 1
+            _show_addresses(console, stage)
+            _keep_serving(stage)
+        return 0 if all(report.passed for report in reports) else 1
     finally:
         console.print("stopping", style="dim")
-        stack.stop()
+        stage.stop()
 
 
-def _keep_serving(stack: LocalStack) -> None:
-    """Until interrupted. Blocks go on being mined, as on a real chain."""
-    clock = ChainClock(stack.chain_url)
+def _keep_serving(stage: Stage) -> None:
+    """Until interrupted. Blocks go on being mined, as on real chains."""
+    clocks = [ChainClock(stack.chain_url) for stack in stage.stacks]
     for second in itertools.count():
         threading.Event().wait(1.0)
-        stack.check()
+        stage.check()
         if second % _BLOCK_SECONDS == 0:
-            clock.tick()
+            for clock in clocks:
+                clock.tick()
 
 
 def main() -> int:
@@ -240,7 +261,9 @@ def main() -> int:
     except _InterruptedError:
         return 0
     except Exception as error:
-        sentence = str(error) if isinstance(error, ReplayError | DemoApiError) else sentence_for(error)
+        sentence = (
+            str(error) if isinstance(error, ReplayError | DemoApiError | BridgeBehindError) else sentence_for(error)
+        )
         if sentence is None:
             raise
         print(f"demo: {sentence}", file=sys.stderr)

@@ -23,14 +23,18 @@ class ChainClock:
 
     def advance_to(self, time: datetime) -> None:
         """Mine a block at `time`; the chain's clock runs on from there. Does nothing when it is later already."""
-        timestamp = int(time.timestamp())
+        self.advance_to_timestamp(int(time.timestamp()))
+
+    def advance_to_timestamp(self, timestamp: int) -> None:
+        """The same for Unix seconds."""
         if timestamp > self.now():
             self._client.call("evm_setNextBlockTimestamp", hex(timestamp))
             self._client.call("evm_mine")
 
-    def tick(self) -> None:
-        """Mine a block at the chain's own time, so that points mature and become final while nobody sends anything."""
-        self._client.call("evm_mine")
+    def tick(self, blocks: int = 1) -> None:
+        """Mine blocks at the chain's own time, so that points mature and become final while nobody sends anything."""
+        for _ in range(blocks):
+            self._client.call("evm_mine")
 
     def finalise(self) -> int:
         """Mine until everything so far is final; the head."""

@@ -12,8 +12,8 @@ import csv
 import json
 import shutil
 from collections import Counter, defaultdict
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from collections.abc import Collection, Iterator
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from importlib.resources import files
 from itertools import groupby
@@ -94,6 +94,16 @@ class Day:
     redemptions: list[CouponRedemption]
     returns: list[GoodsReturn]
     purchases: int
+
+    def at(self, programmes: Collection[str]) -> Day:
+        """What of it happened at these programmes, by slug."""
+        return replace(
+            self,
+            purchase_files={slug: path for slug, path in self.purchase_files.items() if slug in programmes},
+            households={slug: who for slug, who in self.households.items() if slug in programmes},
+            redemptions=[each for each in self.redemptions if each.programme in programmes],
+            returns=[each for each in self.returns if each.programme in programmes],
+        )
 
 
 @dataclass(frozen=True, slots=True)

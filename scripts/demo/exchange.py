@@ -5,13 +5,14 @@ The data knows no swaps, so they follow fixed rules and each run is the same (do
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from scripts.demo.api import DemoApi, Json
+from scripts.demo.api import Json
 from scripts.demo.programmes import FUEL, PHARMACY, SUPERMARKET, DemoProgramme
+from scripts.demo.replay import Replay
 
-MOST_SWAPS = 150
+MOST_SWAPS = 100
 """Swaps of a run at most: enough to see netting, short enough to wait for."""
 LEAST_POINTS = 40
 """Who has fewer to give keeps them."""
@@ -37,6 +38,11 @@ class LanePlan:
     every: int
     """One household in so many wants this swap."""
 
+    @property
+    def crosses(self) -> bool:
+        """Whether it leads to the other chain."""
+        return self.source.chain_id != self.destination.chain_id
+
 
 LANES = (
     LanePlan(FUEL, SUPERMARKET, (1, 2), 1),
@@ -49,63 +55,116 @@ LANES = (
 
 @dataclass
 class Exchange:
-    """The brands' and households' part in exchanging. `programme_ids` by slug, `members` by household."""
+    """The brands' and households' part in exchanging. `homes`: the replay at each programme's home, by slug."""
 
-    api: DemoApi
-    programme_ids: dict[str, str]
-    members: dict[str, str]
+    homes: Mapping[str, Replay]
     currency: str
     valid_until: str
     """Last second of the lanes' terms, RFC 3339."""
-    settle: Callable[[], None]
-    """Waits until everything that was asked for is mined and indexed."""
     swaps: int = 0
+    crossings: int = 0
+    """Of the swaps, those to the other chain."""
     bonuses: int = 0
     too_few: int = 0
     """Households that had too few points to swap."""
     _lanes: dict[tuple[str, str], str] = field(default_factory=dict)
 
     def agree(self) -> None:
-        """Each lane is proposed by its source and accepted by its destination."""
-        for plan in LANES:
-            source, destination = plan.source.slug, plan.destination.slug
-            proposal: dict[str, Json] = {
-                "programme_id": self.programme_ids[source],
-                "source": source,
-                "destination": destination,
-                "terms": self._terms(plan),
-            }
-            proposed = self.api.post("/v1/lanes", proposal, f"lane-{source}-{destination}")
+        """Each lane is proposed by its source and accepted by its destination, on the chains of both."""
+        for step in (self._propose, self._accept):
+            for plan in LANES:
+                for site in self.ends(plan):
+                    step(site, plan)
             self.settle()
-            lane_id = self._lane_id(source, destination)
-            acceptance: dict[str, Json] = {
-                "programme_id": self.programme_ids[destination],
-                "terms_hash": proposed["terms_hash"],
-            }
-            self.api.post(f"/v1/lanes/{lane_id}/accept", acceptance, f"accept-{source}-{destination}")
-            self._lanes[source, destination] = lane_id
+
+    def ends(self, plan: LanePlan) -> list[Replay]:
+        """Where a lane is agreed: at its source, and at its destination when that is on another chain."""
+        return list(dict.fromkeys((self.homes[plan.source.slug], self.homes[plan.destination.slug])))
+
+    def lane(self, plan: LanePlan) -> str:
+        """Public id of an agreed lane."""
+        return self._lanes[plan.source.slug, plan.destination.slug]
+
+    def settle(self) -> None:
+        """Waits until everything that was asked for is mined and indexed."""
+        for site in dict.fromkeys(self.homes.values()):
+            site.settle()
+
+    def swap_all(self, plan: LanePlan) -> Iterator[int]:
+        """Lets households swap on a lane; yields the number of swaps so far, after each."""
+        households = self.households(plan)[:: plan.every]
+        done = 0
+        for number, household in enumerate(households):
+            if done == MOST_SWAPS // len(LANES):
+                break
+            if self.swap(plan, household, with_bonus=number % BONUS_EVERY == 0) is not None:
+                done += 1
+                yield self.swaps
+                if self.swaps % WAVE_SWAPS == 0:
+                    self.settle()
         self.settle()
 
-    def swap_all(self, households_of: dict[str, list[str]]) -> Iterator[int]:
-        """Lets households swap, lane after lane; yields the number of swaps so far, after each.
+    def households(self, plan: LanePlan) -> list[str]:
+        """Those that are customers of both brands, in a fixed order."""
+        at_both = set(self.homes[plan.destination.slug].households_of()[plan.destination.slug])
+        return [each for each in self.homes[plan.source.slug].households_of()[plan.source.slug] if each in at_both]
 
-        `households_of`: the members of each programme by slug, in a fixed order.
-        """
-        share = MOST_SWAPS // len(LANES)
-        for plan in LANES:
-            both = set(households_of[plan.destination.slug])
-            households = [each for each in households_of[plan.source.slug] if each in both]
-            wanting = households[:: plan.every]
-            done = 0
-            for number, household in enumerate(wanting):
-                if done == share:
-                    break
-                if self._swap(plan, household, with_bonus=number % BONUS_EVERY == 0):
-                    done += 1
-                    yield self.swaps
-                    if self.swaps % WAVE_SWAPS == 0:
-                        self.settle()
-        self.settle()
+    def swap(self, plan: LanePlan, household: str, *, with_bonus: bool = False, again: str = "") -> str | None:
+        """One household's swap; its id, or None when it has too few points. `again`: what tells it from another."""
+        home = self.homes[plan.source.slug]
+        who: dict[str, Json] = {"lane_id": self.lane(plan), "member_id": home.members[household]}
+        name = f"{plan.source.slug}-{plan.destination.slug}-{household}{again}"
+        seen = home.api.post("/v1/quotes", who | {"max_points_in": LEAST_POINTS}, f"look-{name}")
+        available = seen["available_points"]
+        assert isinstance(available, int)
+        points = available * plan.share[0] // plan.share[1]
+        if points < LEAST_POINTS:
+            self.too_few += 1
+            return None
+        order: dict[str, Json] = who | {"max_points_in": points}
+        if plan.crosses:
+            self.crossings += 1
+            order |= {"recipient": self.homes[plan.destination.slug].account(plan.destination.slug, household)}
+        if with_bonus and plan.destination is SUPERMARKET:
+            order |= {"quote_id": self._promise(plan, household, points, f"bonus-{name}")}
+        offer = home.api.post("/v1/quotes", order, f"offer-{name}")
+        order |= {"reference": f"swap-{name}", "min_points_out": offer["points_out"]}
+        swap = home.api.post("/v1/swaps", order, name)
+        self.swaps += 1
+        return str(swap["id"])
+
+    def _promise(self, plan: LanePlan, household: str, points: int, key: str) -> Json:
+        """A bonus for the household; a brand of the other chain knows it by its account only."""
+        home = self.homes[plan.source.slug]
+        promise: dict[str, Json] = {"mode": "signed", "bonus_bps": BONUS_BPS, "max_points_in": points}
+        whose: Json = home.account(plan.source.slug, household) if plan.crosses else home.members[household]
+        promise |= {"lane_id": self.lane(plan), "account" if plan.crosses else "member_id": whose}
+        self.bonuses += 1
+        return home.api.post("/v1/quotes", promise, key)["id"]
+
+    def _propose(self, site: Replay, plan: LanePlan) -> None:
+        source, destination = plan.source.slug, plan.destination.slug
+        proposal: dict[str, Json] = {
+            "programme_id": site.programme_ids[source],
+            "source": source,
+            "destination": destination,
+            "terms": self._terms(plan),
+        }
+        site.api.post("/v1/lanes", proposal, f"lane-{source}-{destination}")
+
+    def _accept(self, site: Replay, plan: LanePlan) -> None:
+        source, destination = plan.source.slug, plan.destination.slug
+        lane = _lane(site, source, destination)
+        proposals = lane["proposals"]
+        assert isinstance(proposals, list)
+        (proposal,) = proposals
+        assert isinstance(proposal, dict)
+        acceptance: dict[str, Json] = {
+            "programme_id": site.programme_ids[destination],
+            "terms_hash": proposal["terms_hash"],
+        }
+        site.api.post(f"/v1/lanes/{lane['id']}/accept", acceptance, f"accept-{source}-{destination}")
+        self._lanes[source, destination] = str(lane["id"])
 
     def _terms(self, plan: LanePlan) -> dict[str, Json]:
         values = VALUE_OF_A_MILLION
@@ -120,35 +179,13 @@ class Exchange:
             "expiry": "carried",
         }
 
-    def _lane_id(self, source: str, destination: str) -> str:
-        lanes = self.api.get("/v1/lanes", limit=200)["data"]
-        assert isinstance(lanes, list)
-        for lane in lanes:
-            assert isinstance(lane, dict)
-            ends = [lane["source"], lane["destination"]]
-            if [end["slug"] for end in ends if isinstance(end, dict)] == [source, destination]:
-                return str(lane["id"])
-        raise AssertionError(f"the lane from {source} to {destination} was proposed and is not listed")
 
-    def _swap(self, plan: LanePlan, household: str, *, with_bonus: bool) -> bool:
-        """One household's swap; False when it has too few points."""
-        lane_id = self._lanes[plan.source.slug, plan.destination.slug]
-        who: dict[str, Json] = {"lane_id": lane_id, "member_id": self.members[household]}
-        name = f"{plan.source.slug}-{plan.destination.slug}-{household}"
-        seen = self.api.post("/v1/quotes", who | {"max_points_in": LEAST_POINTS}, f"look-{name}")
-        available = seen["available_points"]
-        assert isinstance(available, int)
-        points = available * plan.share[0] // plan.share[1]
-        if points < LEAST_POINTS:
-            self.too_few += 1
-            return False
-        order = who | {"max_points_in": points}
-        if with_bonus and plan.destination is SUPERMARKET:
-            promise: dict[str, Json] = {"mode": "signed", "bonus_bps": BONUS_BPS}
-            quote = self.api.post("/v1/quotes", order | promise, f"bonus-{name}")
-            order |= {"quote_id": quote["id"]}
-            self.bonuses += 1
-        offer = self.api.post("/v1/quotes", order, f"offer-{name}")
-        self.api.post("/v1/swaps", order | {"reference": f"swap-{name}", "min_points_out": offer["points_out"]}, name)
-        self.swaps += 1
-        return True
+def _lane(site: Replay, source: str, destination: str) -> dict[str, Json]:
+    lanes = site.api.get("/v1/lanes", limit=200)["data"]
+    assert isinstance(lanes, list)
+    for lane in lanes:
+        assert isinstance(lane, dict)
+        ends = [lane["source"], lane["destination"]]
+        if [end["slug"] for end in ends if isinstance(end, dict)] == [source, destination]:
+            return lane
+    raise AssertionError(f"the lane from {source} to {destination} was proposed and is not listed")

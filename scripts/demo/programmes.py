@@ -1,14 +1,18 @@
-"""The three programmes of the demonstration, and which department of the shop belongs to which."""
+"""The three programmes of the demonstration, where they are at home, and which department of the shop is whose."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from backend.chain.signers import LOCAL_CHAIN_IDS
+
 DAY_SECONDS = 86_400
 EPOCH_DAYS = 30
 FIRST_DAY = datetime(2017, 1, 1, tzinfo=UTC)
 """First day of the data."""
+
+FIRST_CHAIN, SECOND_CHAIN = LOCAL_CHAIN_IDS
 
 PHARMACY_DEPARTMENTS = ("DRUG GM", "COSMETICS")
 FUEL_DEPARTMENTS = ("FUEL",)
@@ -28,11 +32,13 @@ class DemoProgramme:
     """Points for every `earn_per_minor` cents."""
     earn_per_minor: int
     return_period_days: int
+    chain_id: int = FIRST_CHAIN
+    """Chain where its points live; on the other one it has a branch."""
 
 
 SUPERMARKET = DemoProgramme("supermarket", "Evergreen Market", "EVERGREEN", "#2f6b3c", 4, 2, 10, 100, 0)
 PHARMACY = DemoProgramme("pharmacy", "Harbour Pharmacy", "HARBOUR", "#1f5f8b", 2, 1, 10, 100, 3)
-FUEL = DemoProgramme("fuel", "Northway Fuel", "NORTHWAY", "#a8481f", 1, 1, 5, 100, 0)
+FUEL = DemoProgramme("fuel", "Northway Fuel", "NORTHWAY", "#a8481f", 1, 1, 5, 100, 0, SECOND_CHAIN)
 PROGRAMMES = (SUPERMARKET, PHARMACY, FUEL)
 
 

@@ -20,6 +20,7 @@ from backend.stack.waiting import wait_until
 from scripts.demo.api import DemoApi, NewEnrolment
 from scripts.demo.clock import ChainClock
 from scripts.demo.data import Day
+from scripts.demo.programmes import PROGRAMMES
 from scripts.demo.tills import Tills
 
 SETTLE_DEADLINE_SECONDS = 120.0
@@ -32,6 +33,12 @@ SELECT (SELECT count(*) FROM outbox WHERE state IN ('queued', 'sent'))
      + (SELECT count(*) FROM uploads WHERE completed_at IS NULL)
      + (SELECT count(*) FROM operations WHERE state IN ('pending', 'sent'))
 """
+_CROSSING = """
+SELECT count(*) FROM swaps s
+WHERE s.destination_enrolment_id IS NULL
+    AND NOT EXISTS (SELECT FROM crossings c WHERE c.swap_id = s.id AND c.outcome = 'minted')
+    AND NOT EXISTS (SELECT FROM token_events e WHERE e.ref = s.swap_hash AND e.name = 'SwapRefunded')
+"""
 _NOT_FINAL = "SELECT count(*) FROM operations WHERE state NOT IN ('final', 'failed')"
 
 
@@ -40,19 +47,21 @@ class ReplayError(Exception):
 
 
 class Replay:
-    """Sends the data's days through the API of a running stack."""
+    """Sends the data's days through the API of a running stack, as far as they are of programmes at home there."""
 
-    def __init__(self, stack: LocalStack, data: Path, api: DemoApi, clock: ChainClock) -> None:
+    def __init__(self, stack: LocalStack, data: Path) -> None:
         self._stack = stack
-        self._data = data
-        self.api = api
-        self._clock = clock
+        self.chain_id = stack.options.chain_id
+        self.api = DemoApi(stack.api_url, stack.operator_key)
+        self.clock = ChainClock(stack.chain_url)
         self._mapping = Mapping.load(data / "mapping.toml")
         self._engine = make_engine(stack.database_url, pool_size=1)
-        self.programme_ids = api.programme_ids()
-        self._importers = {slug: self._importer(identifier) for slug, identifier in self.programme_ids.items()}
+        self.programme_ids = self.api.programme_ids()
+        """By slug, branches too."""
+        self.home = [each.slug for each in PROGRAMMES if each.chain_id == self.chain_id]
+        self._importers = {slug: self._importer(self.programme_ids[slug]) for slug in self.home}
         self._brands = ThreadPoolExecutor(len(self._importers), thread_name_prefix="brand")
-        self.tills = Tills(api, self.programme_ids)
+        self.tills = Tills(self.api, self.programme_ids)
         self.members: dict[str, str] = {}
         """Member's id by household."""
         self._days = 0
@@ -64,6 +73,8 @@ class Replay:
         for importer in self._importers.values():
             importer.close()
         self._engine.dispose()
+        self.clock.close()
+        self.api.close()
 
     def _importer(self, programme_id: str) -> ImportApi:
         importer = ImportApi(self._stack.api_url, self._stack.operator_key)
@@ -72,7 +83,8 @@ class Replay:
 
     def day(self, day: Day) -> None:
         """Live through one day: its purchases, then what else happens at the tills, then what is due from before."""
-        self._clock.advance_to(datetime.combine(day.date, time(23, 59), UTC))
+        day = day.at(self.home)
+        self.clock.advance_to(datetime.combine(day.date, time(23, 59), UTC))
         self._enrol(day)
         self._import(day)
         self.settle()
@@ -91,7 +103,7 @@ class Replay:
         """Let what is still due happen, and everything become final."""
         while self.tills.has_follow_ups():
             last += timedelta(days=1)
-            self._clock.advance_to(datetime.combine(last, time(23, 59), UTC))
+            self.clock.advance_to(datetime.combine(last, time(23, 59), UTC))
             self.settle()
             self.tills.follow_up(last)
         self.settle()
@@ -100,15 +112,42 @@ class Replay:
 
     def finalise(self) -> None:
         """Let everything that was asked for become final."""
-        self._clock.finalise()
+        self.clock.finalise()
         self.wait_for("the last operations' finality", lambda: not self._count(_NOT_FINAL))
 
     def households_of(self) -> dict[str, list[str]]:
         """Members of each programme by slug, in a fixed order."""
         return {
             slug: sorted((household for brand, household in self._enrolled if brand == slug), key=int)
-            for slug in self.programme_ids
+            for slug in self.home
         }
+
+    def crossing(self) -> int:
+        """Swaps to the other chain that have not come to an end."""
+        return self._count(_CROSSING)
+
+    def account(self, slug: str, household: str) -> str:
+        """Account of a household at a programme."""
+        found = self.api.get("/v1/members", programme_id=self.programme_ids[slug], reference=household)["data"]
+        assert isinstance(found, list)
+        (member,) = found
+        assert isinstance(member, dict)
+        enrolments = member["enrolments"]
+        assert isinstance(enrolments, list)
+        (enrolment,) = enrolments
+        assert isinstance(enrolment, dict)
+        return str(enrolment["account"])
+
+    def lots(self, slug: str, household: str) -> list[tuple[int, str]]:
+        """What a household has at a programme: points and until when, earliest first."""
+        path = f"/v1/members/{self.members[household]}/balances"
+        found = self.api.get(path, programme_id=self.programme_ids[slug])["data"]
+        assert isinstance(found, list)
+        (balance,) = found
+        assert isinstance(balance, dict)
+        lots = balance["lots"]
+        assert isinstance(lots, list)
+        return [(int(str(lot["points"])), str(lot["expires_at"])) for lot in lots if isinstance(lot, dict)]
 
     def sweep(self) -> None:
         """Remove expired lots from the chain's storage, whoever holds them."""
@@ -164,11 +203,18 @@ class Replay:
         with self._engine.connect() as connection:
             return int(connection.scalar(text(query), {"now": self._now()}) or 0)
 
-    def wait_for(self, what: str, come_about: Callable[[], bool]) -> None:
+    def wait_for(
+        self,
+        what: str,
+        come_about: Callable[[], bool],
+        *,
+        deadline_seconds: float = SETTLE_DEADLINE_SECONDS,
+        poll_seconds: float = 0.03,
+    ) -> None:
         """Wait until something has come about. Raises ReplayError when it does not."""
-        if not wait_until(come_about, SETTLE_DEADLINE_SECONDS, poll_seconds=0.03):
+        if not wait_until(come_about, deadline_seconds, poll_seconds):
             self._stack.check()
-            raise ReplayError(f"{what} did not come about within {SETTLE_DEADLINE_SECONDS:.0f} seconds.")
+            raise ReplayError(f"{what} did not come about within {deadline_seconds:.0f} seconds.")
 
     def _now(self) -> datetime:
-        return datetime.fromtimestamp(self._clock.now(), UTC)
+        return datetime.fromtimestamp(self.clock.now(), UTC)

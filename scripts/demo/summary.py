@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rich.console import Console
 from rich.table import Table
 from sqlalchemy import Engine, text
 
 from backend.audit.report import Report
+from backend.database import make_engine
 
 _FIGURES = """
 SELECT p.slug,
@@ -20,6 +23,7 @@ SELECT p.slug,
         WHERE o.programme_id = p.id AND o.kind = 'issue_batch' AND t.succeeded) AS batch_gas,
     (SELECT coalesce(sum(credit_count), 0) FROM batches b WHERE b.programme_id = p.id) AS credits
 FROM programmes p
+WHERE p.home_chain_id = p.chain_id
 """
 
 _INTERESTING = """
@@ -34,15 +38,20 @@ LIMIT :wanted
 """
 
 
-def show_summary(console: Console, engine: Engine, report: Report) -> None:
-    """Print a row for each figure and a column for each programme."""
-    with engine.connect() as connection:
-        known = {row.slug: row for row in connection.execute(text(_FIGURES))}
-    table = Table(title=f"The programmes at block {report.to_block:,}", title_justify="left")
+def show_summary(console: Console, chains: Sequence[tuple[str, Report]]) -> None:
+    """Print a row for each figure and a column for each programme, at its home. `chains`: database and report."""
+    columns = []
+    for database_url, report in chains:
+        engine = make_engine(database_url, pool_size=1)
+        with engine.connect() as connection:
+            known = {row.slug: row for row in connection.execute(text(_FIGURES))}
+        engine.dispose()
+        columns += [(programme, known[programme.slug]) for programme in report.programmes if programme.slug in known]
+    blocks = " and ".join(f"{report.to_block:,} of chain {report.chain_id}" for _, report in chains)
+    table = Table(title=f"The programmes at block {blocks}", title_justify="left")
     table.add_column("")
-    for programme in report.programmes:
+    for programme, _ in columns:
         table.add_column(programme.name, justify="right")
-    columns = [(programme, known[programme.slug]) for programme in report.programmes]
     rows = {
         "members": [row.members for _, row in columns],
         "purchases": [row.purchases for _, row in columns],

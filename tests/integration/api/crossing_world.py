@@ -152,9 +152,7 @@ class CrossingWorld:
 def crossing_world(folder: Path, postgres: TestPostgres) -> Iterator[CrossingWorld]:
     """Starts both chains and opens both backends; grocer's and fuel's can ask each other's chain."""
     with ExitStack() as stack:
-        setting = Setting(
-            timestamp=int(NOON.timestamp()), options=dict.fromkeys((31337, 1337), ("--disable-code-size-limit",))
-        )
+        setting = Setting(timestamp=int(NOON.timestamp()))
         chains = stack.enter_context(two_chains(folder, setting))
         here, there = (_open(stack, postgres, side, chains.other(side)) for side in chains.sides)
         yield CrossingWorld(chains, here, there)
@@ -187,5 +185,6 @@ def _open(stack: ExitStack, postgres: TestPostgres, side: Side, peer: Side) -> B
     backend = Backend(
         side, client, sessions, settings, programmes, tills, Caller(client, operator), Caller(client, auditor)
     )
+    stack.callback(backend.follower.close)
     backend.step()
     return backend

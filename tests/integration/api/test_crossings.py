@@ -234,7 +234,8 @@ def page(backend: Backend, member: dict[str, Any]) -> str:
     response = backend.client.get(f"/m/{link}", follow_redirects=True)
     backend.client.cookies.clear()
     assert response.status_code == 200, response.text
-    return response.text
+    text: str = response.text
+    return text
 
 
 def open_local_lane(backend: Backend) -> str:

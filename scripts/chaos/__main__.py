@@ -65,7 +65,7 @@ def main() -> int:
     """Tries the faults; the exit status."""
     options = _arguments(sys.argv[1:])
     scenarios = _chosen(options)
-    console = Console(width=160, highlight=False)
+    console = Console(width=220, highlight=False)
     configure_logging("ERROR")
     if options.list or not scenarios:
         for scenario in scenarios:

@@ -113,6 +113,9 @@ class _Server(ThreadingHTTPServer):
     request_queue_size = 64
     endpoint: Endpoint
 
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Silent: processes are killed while they wait for an answer."""
+
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"

@@ -62,6 +62,22 @@ def run_scenarios(
     return sorted(results, key=lambda result: order[result.name])
 
 
+def try_scenario(rig: Rig, scenario: Scenario) -> Result:
+    """Tries one scenario on chains that are as at the beginning; whatever it raises is its result."""
+    began = time.monotonic()
+    problem = ""
+    minted = refunded = 0
+    try:
+        with rig.fresh(scenario.name):
+            scenario.run(rig)
+            if scenario.judged:
+                verdict = rig.converge()
+                minted, refunded = verdict.minted, verdict.refunded
+    except Exception as error:  # noqa: BLE001 - any failure at all is what is looked for
+        problem = f"{type(error).__name__}: {error}"
+    return Result(scenario.name, scenario.fault, time.monotonic() - began, problem, minted, refunded)
+
+
 class _Line:
     """One pair of chains, and the scenarios that run on it one after the other."""
 
@@ -71,20 +87,14 @@ class _Line:
 
     def run(self, scenario: Scenario) -> Result:
         """Tries one scenario; whatever it raises is its result."""
-        began = time.monotonic()
-        problem = ""
-        minted = refunded = 0
         try:
             rig = self._ready()
-            with rig.fresh(scenario.name):
-                scenario.run(rig)
-                if scenario.judged:
-                    verdict = rig.converge()
-                    minted, refunded = verdict.minted, verdict.refunded
-        except Exception as error:  # noqa: BLE001 - any failure at all is what is looked for
-            problem = f"{type(error).__name__}: {error}"
+        except Exception as error:  # noqa: BLE001 - a line that cannot be set up fails its scenario, not the others
+            return Result(scenario.name, scenario.fault, 0.0, f"{type(error).__name__}: {error}")
+        result = try_scenario(rig, scenario)
+        if result.problem:
             self.close()
-        return Result(scenario.name, scenario.fault, time.monotonic() - began, problem, minted, refunded)
+        return result
 
     def _ready(self) -> Rig:
         """Chains as at the beginning: those there are, or others when they cannot be brought back."""

@@ -36,7 +36,7 @@ _BEHAVIOURS: dict[str, tuple[str, Callable[[Place], Behaviour]]] = {
     "429": ("answers 429 thirty times", lambda _: TooManyRequests(30)),
     "slow": ("takes 3 seconds for an answer, a second more than is waited", lambda _: Slow(3.0)),
     "wrong-chain": ("says it is of another chain", lambda _: WrongChain()),
-    "stale": ("is ten blocks behind", lambda _: StaleHead(10)),
+    "stale": ("is sixty blocks behind", lambda _: StaleHead(60)),
     "head-going-back": ("goes back and forth", lambda _: HeadGoingBack(2)),
     "null-receipts": ("answers null for receipts", lambda _: NullReceipts()),
     "withheld-logs": ("leaves out the gateway's logs", lambda place: WithheldLogs(place.gateway.address)),
@@ -132,7 +132,7 @@ def _disagree(rig: Rig) -> None:
     rig.ask_endpoints()
     rig.start()
     liars = [rig.crew.other(town.home, at) for at in range(3)]
-    behaviours = iter([Forger(town.home.gateway.address), StaleHead(20), WrongChain()])
+    behaviours = iter([Forger(town.home.gateway.address), StaleHead(60), WrongChain()])
     burn = _with_fault(rig, liars, lambda: next(behaviours))
     if any(rig.has_signed(at, burn) for at in (0, 1)):
         raise NotSurvivedError("an attester signed while all others disagreed")

@@ -67,7 +67,7 @@ def up(
         stack.open(fresh=fresh)
         if peer is not None:
             notes.print(f"[dim]waiting for the stack in {peer}[/dim]")
-            stack.connect([await_manifest(StateFolder(peer), stopping)])
+            connect_with(stack, StateFolder(peer), stopping)
         stack.serve()
         show_addresses(stack)
         while not stopping.wait(1.0):
@@ -77,18 +77,19 @@ def up(
         stack.stop()
 
 
-def await_manifest(folder: StateFolder, stopping: threading.Event) -> Manifest:
-    """The manifest of another stack, once its gateway and crosschain exchange are there.
+def connect_with(stack: LocalStack, peer: StateFolder, stopping: threading.Event) -> None:
+    """Connect an open stack with another one, once that one's gateway and crosschain exchange are there.
 
     Raises CommandError when that takes longer than `PEER_DEADLINE_SECONDS`, or when stopped.
     """
     end = time.monotonic() + PEER_DEADLINE_SECONDS
     while not stopping.is_set() and time.monotonic() < end:
-        manifest = Manifest.load(folder.manifest) if folder.manifest.exists() else None
+        manifest = Manifest.load(peer.manifest) if peer.manifest.exists() else None
         if manifest is not None and manifest.gateway is not None and manifest.crosschain is not None:
-            return manifest
+            stack.connect([manifest])
+            return
         stopping.wait(POLL_SECONDS)
-    raise CommandError(f"No stack with a gateway came up in {folder.root}: start it too, with [crosschain].")
+    raise CommandError(f"No stack with a gateway came up in {peer.root}: start it too, with [crosschain].")
 
 
 def show_addresses(stack: LocalStack) -> None:

@@ -7,13 +7,11 @@ import socket
 import subprocess
 import sys
 from datetime import UTC, datetime
-from pathlib import Path
 
 import httpx
 import psutil
 
 from backend.chain.client import ChainClient
-from backend.chain.deploy_crosschain import ends_of
 from backend.chain.manifest import Manifest
 from backend.chain.settlement_currency import SettlementCurrency
 from tests.integration.stack.conftest import ROOT, Starter, Up, wait_for
@@ -136,52 +134,6 @@ def test_chain_killed_before_it_could_save__asks_for_a_fresh_start(starter: Star
 
     fresh = starter.start(*PORTS, "--fresh")
     fresh.wait_until_up()
-
-
-PROGRAMMES = """
-[[programme]]
-slug = "grocer"
-name = "Grocer Points"
-symbol = "GROCER"
-{grocer}
-
-[[programme]]
-slug = "fuel"
-name = "Fuel Points"
-symbol = "FUEL"
-{fuel}
-
-[clearing]
-
-[crosschain]
-attesters = ["0x9965507D1a55bcC2695C58ba16FB37d819B0A4dc", "0x976EA74026E726554dB657fA54763abd0C3a0aa9"]
-threshold = 2
-"""
-
-
-def test_two_side_by_side__connected_before_they_serve(folder: Path) -> None:
-    ids, starters = (31337, 1337), [Starter(folder / str(chain_id)) for chain_id in (31337, 1337)]
-    ups = []
-    for chain_id, starter, other in zip(ids, starters, reversed(starters), strict=True):
-        file = starter.state.parent / "programmes.toml"
-        file.parent.mkdir()
-        homes = {"grocer": "home_chain_id = 31337", "fuel": "home_chain_id = 1337"}
-        homes["grocer" if chain_id == 31337 else "fuel"] = ""
-        file.write_text(PROGRAMMES.format(**homes))
-        more = ("--programmes", str(file), "--chain-id", str(chain_id), "--peer", str(other.state))
-        ups.append(starter.start(*PORTS, *more))
-    try:
-        for up in ups:
-            up.wait_until_up()
-        manifests = [Manifest.load(up.state / "manifest.json") for up in ups]
-        for manifest, peer in zip(manifests, reversed(manifests), strict=True):
-            _, crosschain = ends_of(peer)
-            assert [link.counterpart for link in ends_of(manifest)[1].links] == [crosschain.address]
-        assert [entry.slug for entry in manifests[0].programmes if entry.is_branch] == ["fuel"]
-        assert [entry.slug for entry in manifests[1].programmes if entry.is_branch] == ["grocer"]
-    finally:
-        for starter in starters:
-            starter.end_all()
 
 
 def test_occupied_port__is_named(starter: Starter) -> None:

@@ -4,6 +4,7 @@ import pytest
 from brownie import web3
 from brownie.exceptions import VirtualMachineError
 
+from tests.contracts.support.clock import request as ask
 from tests.contracts.support.code import CODE_LIMIT_BYTES, code_bytes
 from tests.contracts.support.gateway import (
     ATTESTERS,
@@ -100,6 +101,14 @@ class TestApplications:
         for account in (alice, NOBODY, gateway):
             with reverts("InvalidApplication", account):
                 gateway.setApplication(account, True, {"from": admin})
+
+    @pytest.mark.spec("GW-3")
+    def test_that_lost_its_code__can_be_removed(self, gateway, application, admin):
+        ask("anvil_setCode", application.address, "0x")
+        gateway.setApplication(application, False, {"from": admin})
+        assert not gateway.isApplication(application)
+        with reverts("InvalidApplication", application):
+            gateway.setApplication(application, True, {"from": admin})
 
     @pytest.mark.spec("GW-3")
     def test_logged__and_taken_away(self, gateway, application, admin):

@@ -18,7 +18,7 @@ STOPPED_SWAPS = 3
 CANDIDATES = 40
 """Households looked at for them."""
 AGAIN = "-stopped"
-_BLOCKS_AT_A_TIME = 2
+_BLOCKS_AT_A_TIME = 3
 
 Lots = list[tuple[int, str]]
 
@@ -35,7 +35,7 @@ def carry(stage: Stage, sites: Sequence[Replay]) -> None:
     for site in sites:
         site.clock.finalise()
     what = "the end of every swap between the chains"
-    sites[0].wait_for(what, arrived, deadline_seconds=CARRY_DEADLINE_SECONDS, poll_seconds=0.4)
+    sites[0].wait_for(what, arrived, deadline_seconds=CARRY_DEADLINE_SECONDS, poll_seconds=0.5)
 
 
 def align(sites: Sequence[Replay]) -> None:

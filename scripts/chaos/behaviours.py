@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import itertools
 import time
 from typing import cast
@@ -12,12 +11,16 @@ from eth_account.typed_transactions.typed_transaction import TypedTransaction
 from eth_utils.crypto import keccak
 from hexbytes import HexBytes
 
-from backend.chain.encoding import Header, Receipt, header_hash, receipts_root
 from scripts.chaos.endpoints import Ask, Behaviour, HangUpError, HttpError, RpcError
 
 Log = dict[str, object]
-_BLOCK_METHODS = ("eth_getBlockByNumber", "eth_getBlockByHash")
-_RECEIPT_METHODS = ("eth_getBlockReceipts", "eth_getTransactionReceipt")
+RECEIPT_METHODS = ("eth_getBlockReceipts", "eth_getTransactionReceipt")
+
+
+def receipts_in(result: object) -> list[dict[str, object]]:
+    """The receipts in an answer to one of `RECEIPT_METHODS`."""
+    found = result if isinstance(result, list) else [result]
+    return cast("list[dict[str, object]]", found)
 
 
 class Fails(Behaviour):
@@ -122,7 +125,7 @@ class NullReceipts(Behaviour):
         """null for receipts, no logs."""
         if method == "eth_getLogs":
             return []
-        return None if method in _RECEIPT_METHODS else ask(method, *params)
+        return None if method in RECEIPT_METHODS else ask(method, *params)
 
 
 class WithheldLogs(Behaviour):
@@ -136,8 +139,8 @@ class WithheldLogs(Behaviour):
         result = ask(method, *params)
         if method == "eth_getLogs":
             return self._others(cast("list[Log]", result))
-        if method in _RECEIPT_METHODS and result is not None:
-            for receipt in _receipts_in(result):
+        if method in RECEIPT_METHODS and result is not None:
+            for receipt in receipts_in(result):
                 receipt["logs"] = self._others(cast("list[Log]", receipt["logs"]))
         return result
 
@@ -153,8 +156,8 @@ class TruncatedLogs(Behaviour):
         result = ask(method, *params)
         if method == "eth_getLogs":
             return cast("list[Log]", result)[:1]
-        if method in _RECEIPT_METHODS and result is not None:
-            for receipt in _receipts_in(result):
+        if method in RECEIPT_METHODS and result is not None:
+            for receipt in receipts_in(result):
                 receipt["logs"] = cast("list[Log]", receipt["logs"])[:1]
         return result
 
@@ -178,105 +181,6 @@ class HangsUpAfterSending(Behaviour):
         if method == "eth_sendRawTransaction":
             raise HangUpError
         return result
-
-
-class Forger(Behaviour):
-    """Shows another chain from a block on: one byte of a contract's logs is changed, everything else fits.
-
-    Receipts root, block hash and the parent hash of every later block are recomputed, so that nothing in its answers
-    contradicts itself: only other endpoints can show that it lies. With `consistent=False` only the logs are changed.
-    """
-
-    def __init__(self, address: bytes, *, consistent: bool = True) -> None:
-        self._address = "0x" + address.hex()
-        self._consistent = consistent
-        self._forged: dict[str, Header] = {}
-        """Forged headers by true hash."""
-        self._true: dict[str, str] = {}
-        """True hashes by forged hash."""
-
-    def answer(self, method: str, params: list[object], ask: Ask) -> object:
-        """The forged chain's answer."""
-        asked = [self._true.get(str(each), each) for each in params]
-        if method == "eth_getLogs":
-            where = cast("dict[str, object]", copy.deepcopy(params[0]))
-            if "blockHash" in where:
-                where["blockHash"] = self._true.get(str(where["blockHash"]), where["blockHash"])
-            logs = cast("list[Log]", ask(method, where))
-            for log in logs:
-                self._alter(log)
-                log["blockHash"] = self._hash_for(log, ask)
-            return logs
-        result = ask(method, *asked)
-        if result is None:
-            return None
-        if method in _BLOCK_METHODS:
-            return self._block(cast("dict[str, object]", result), ask)
-        if method in _RECEIPT_METHODS:
-            for receipt in _receipts_in(result):
-                self._alter_receipt(receipt, ask)
-        return result
-
-    def _block(self, true: dict[str, object], ask: Ask) -> dict[str, object]:
-        if not self._consistent:
-            return true
-        forged = self._header(cast("Header", true), ask)
-        return {**true, **{name: forged[name] for name in ("hash", "parentHash", "receiptsRoot")}}
-
-    def _header(self, true: Header, ask: Ask) -> Header:
-        known = self._forged.get(true["hash"])
-        if known is not None:
-            return known
-        forged = cast("Header", dict(true))
-        if int(true["number"], 16) > 0:
-            # Not a recursion: a chain can be longer than Python's stack.
-            missing = [true]
-            while int(missing[-1]["number"], 16) > 1 and missing[-1]["parentHash"] not in self._forged:
-                missing.append(cast("Header", ask("eth_getBlockByHash", missing[-1]["parentHash"], False)))
-            for header in reversed(missing):
-                forged = self._forge(header, ask)
-        return forged
-
-    def _forge(self, true: Header, ask: Ask) -> Header:
-        forged = cast("Header", dict(true))
-        parent = self._forged.get(true["parentHash"])
-        if parent is not None:
-            forged["parentHash"] = parent["hash"]
-        receipts = cast("list[Log]", ask("eth_getBlockReceipts", true["hash"]) or [])
-        altered = [self._alter(log) for receipt in receipts for log in cast("list[Log]", receipt["logs"])]
-        if any(altered):
-            forged["receiptsRoot"] = receipts_root(cast("list[Receipt]", receipts))
-        forged["hash"] = header_hash(forged)
-        self._forged[true["hash"]] = forged
-        self._true[forged["hash"]] = true["hash"]
-        return forged
-
-    def _alter_receipt(self, receipt: dict[str, object], ask: Ask) -> None:
-        forged = self._hash_for(receipt, ask)
-        receipt["blockHash"] = forged
-        for log in cast("list[Log]", receipt["logs"]):
-            self._alter(log)
-            log["blockHash"] = forged
-
-    def _hash_for(self, placed: dict[str, object], ask: Ask) -> object:
-        if not self._consistent:
-            return placed["blockHash"]
-        header = cast("Header", ask("eth_getBlockByHash", placed["blockHash"], False))
-        return self._header(header, ask)["hash"]
-
-    def _alter(self, log: Log) -> bool:
-        """Changes the lowest bit of the middle of a long enough log of the contract."""
-        data = str(log["data"])
-        if str(log["address"]).lower() != self._address or len(data) < 2 + 2 * 256:
-            return False
-        at = 2 + (len(data) - 2) // 128 * 64 + 63
-        log["data"] = f"{data[:at]}{int(data[at], 16) ^ 1:x}{data[at + 1 :]}"
-        return True
-
-
-def _receipts_in(result: object) -> list[dict[str, object]]:
-    found = result if isinstance(result, list) else [result]
-    return cast("list[dict[str, object]]", found)
 
 
 class HalvesGas(Behaviour):

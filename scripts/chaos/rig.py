@@ -70,6 +70,8 @@ class Rig:
             place.anvil.automine(True)
             # Reorganisations must not reach it: anvil cannot go back to a block that one has dropped.
             place.anvil.mine(FINALITY_BLOCKS + 2)
+        # Their clocks have not gone back.
+        self.town.level()
 
     @contextmanager
     def fresh(self, name: str) -> Iterator[None]:

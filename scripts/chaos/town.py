@@ -10,8 +10,8 @@ from eth_utils.address import to_checksum_address
 from eth_utils.crypto import keccak
 
 from backend.chain import attested_gateway, points_exchange, points_token
-from backend.chain.attested_gateway import AttestedGateway
-from backend.chain.client import Json
+from backend.chain.attested_gateway import AttestedGateway, Route
+from backend.chain.client import Json, RpcReceipt
 from backend.chain.crosschain_exchange import CrosschainExchange
 from backend.chain.exchange_events import SwapMinted
 from backend.chain.exchange_types import LaneTerms, SwapRequest
@@ -37,12 +37,18 @@ UNPAUSE: Final = selector("unpause()")
 _MINED_SECONDS: Final = 30.0
 
 
+class RevertedError(Exception):
+    """The contract has refused a transaction."""
+
+
 @dataclass
 class Place:
     """One chain: the programme `slug` is at home there, the other one has a branch."""
 
     ground: WorldSide
     slug: str
+    route: Route
+    """The way of its messages to the other place."""
     accounts: tuple[bytes, ...] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -103,7 +109,7 @@ class Place:
     def send(self, sender: int | bytes, to: bytes, data: bytes) -> str:
         """A transaction of a well-known account (by number) or of any other; its hash.
 
-        Mined when this returns, unless the chain mines only when told. Errors: `TimeoutError`, and the node's refusals.
+        Mined when this returns, unless the chain mines only when told. Errors: `RevertedError`, `TimeoutError`.
         """
         account = self.accounts[sender] if isinstance(sender, int) else sender
         call: dict[str, Json] = {
@@ -112,14 +118,22 @@ class Place:
             "data": "0x" + data.hex(),
         }
         hash_ = cast("str", self.anvil.rpc("eth_sendTransaction", call))
-        # anvil answers before the block is there.
-        mines = self.anvil.rpc("anvil_getAutomine")
-        if mines and not wait_until(lambda: self._is_mined(hash_), _MINED_SECONDS, 0.005):
-            raise TimeoutError(f"{hash_} was not mined")
+        if self.anvil.rpc("anvil_getAutomine"):
+            self._await_mined(hash_)
         return hash_
 
-    def _is_mined(self, hash_: str) -> bool:
-        return self.anvil.client.receipts([hash_])[0] is not None
+    def _await_mined(self, hash_: str) -> None:
+        """anvil answers before the block is there."""
+        found: list[RpcReceipt | None] = []
+
+        def is_mined() -> bool:
+            found[:] = self.anvil.client.receipts([hash_])
+            return found[0] is not None
+
+        if not wait_until(is_mined, _MINED_SECONDS, 0.005) or found[0] is None:
+            raise TimeoutError(f"{hash_} was not mined")
+        if found[0]["status"] != "0x1":
+            raise RevertedError(hash_)
 
     def member(self, number: int) -> bytes:
         """Account of a member at the programme that is at home here."""

@@ -19,11 +19,10 @@ def build_town(stack: ExitStack, folder: Path) -> Town:
     setting = Setting(
         slots_in_an_epoch=SLOTS_IN_AN_EPOCH,
         timestamp=int(time.time()) - _MONTH_SECONDS,
-        options=dict.fromkeys((31337, 1337), ("--disable-code-size-limit",)),
     )
     world = stack.enter_context(two_chains(folder, setting))
     slugs = ("grocer", "fuel")
-    home, away = (Place(side, slug) for side, slug in zip(world.sides, slugs, strict=True))
+    home, away = (Place(side, slug, world.route(side)) for side, slug in zip(world.sides, slugs, strict=True))
     town = Town(world, home, away)
     for days in (30, 0):
         for place in town.places:

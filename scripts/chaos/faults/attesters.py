@@ -10,12 +10,11 @@ from eth_utils.address import to_checksum_address
 
 from backend.chain import attested_gateway
 from backend.chain.attested_gateway import Route, batch_of, message_tree
-from backend.chain.errors import ChainError
 from scripts.chaos.configuration import ATTESTERS, FIRST_ATTESTER
 from scripts.chaos.impostor import Impostor, Query, stuck
 from scripts.chaos.rig import NotSurvivedError, Rig
 from scripts.chaos.scenario import Scenario
-from scripts.chaos.town import ADMIN, FINALITY_BLOCKS
+from scripts.chaos.town import ADMIN, FINALITY_BLOCKS, RevertedError
 from tests.support.two_chains import SECOND_RELAYER, Sent
 
 _STRANGER = 9
@@ -130,7 +129,7 @@ def _thief(rig: Rig) -> None:
         data = attested_gateway.encode_deliver(batch, [forged], [], [], signatures)
         try:
             away.send(SECOND_RELAYER, away.gateway.address, data)
-        except ChainError:
+        except RevertedError:
             continue
         raise NotSurvivedError(f"a forged message passed with {len(signatures)} signatures")
     if rig.check().minted != before:

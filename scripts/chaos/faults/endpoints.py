@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
+from scripts.chaos import flows
 from scripts.chaos.behaviours import (
     DOWN,
     GARBAGE,
     OVERLOADED,
     DropsTransactions,
     FalseFinality,
-    Forger,
     HalvesGas,
     HangsUpAfterSending,
     HeadGoingBack,
@@ -25,6 +25,7 @@ from scripts.chaos.behaviours import (
     WrongChain,
 )
 from scripts.chaos.endpoints import Behaviour, Endpoint
+from scripts.chaos.forger import Forger
 from scripts.chaos.rig import NotSurvivedError, Rig
 from scripts.chaos.scenario import Scenario
 from scripts.chaos.town import FINALITY_BLOCKS, Place
@@ -41,8 +42,8 @@ _BEHAVIOURS: dict[str, tuple[str, Callable[[Place], Behaviour]]] = {
     "null-receipts": ("answers null for receipts", lambda _: NullReceipts()),
     "withheld-logs": ("leaves out the gateway's logs", lambda place: WithheldLogs(place.gateway.address)),
     "truncated-logs": ("ends lists of logs after one", lambda _: TruncatedLogs()),
-    "altered-logs": ("alters logs", lambda place: Forger(place.gateway.address, consistent=False)),
-    "forged-chain": ("shows a forged chain without contradictions", lambda place: Forger(place.gateway.address)),
+    "altered-logs": ("alters logs", lambda place: Forger(place.route, consistent=False)),
+    "forged-chain": ("shows a forged chain without contradictions", lambda place: Forger(place.route)),
 }
 _HARMLESS_TO_THE_SIGNER = {"429", "head-going-back", "truncated-logs"}
 """What an attester may get over by itself while it lasts: nothing false is said of a block."""
@@ -126,13 +127,24 @@ def _sending(behaviour: Callable[[], Behaviour], rig: Rig) -> None:
     _relayer(rig, rig.town.away, behaviour)
 
 
+def _strict(rig: Rig) -> None:
+    """A delivery must be replaced, and the node takes none that does not offer a tenth more."""
+    rig.ask_endpoints()
+    node = rig.crew.own("relayer", rig.town.away)
+    node.behaviour = StrictReplacements()
+    rig.start()
+    flows.priced_out(rig)
+    if node.lied_about["eth_sendRawTransaction"] < 2:
+        raise NotSurvivedError("nothing was replaced: the scenario tries nothing")
+
+
 def _disagree(rig: Rig) -> None:
     """All three others say something else than each other and the own node."""
     town = rig.town
     rig.ask_endpoints()
     rig.start()
     liars = [rig.crew.other(town.home, at) for at in range(3)]
-    behaviours = iter([Forger(town.home.gateway.address), StaleHead(60), WrongChain()])
+    behaviours = iter([Forger(town.home.route), StaleHead(60), WrongChain()])
     burn = _with_fault(rig, liars, lambda: next(behaviours))
     if any(rig.has_signed(at, burn) for at in (0, 1)):
         raise NotSurvivedError("an attester signed while all others disagreed")
@@ -166,7 +178,7 @@ def _eclipsed(rig: Rig) -> None:
     rig.ask_endpoints()
     rig.start(attesters=(0,))
     liars = [rig.crew.own("attester-0", town.home), *(rig.crew.other(town.home, at) for at in range(3))]
-    forger = Forger(town.home.gateway.address)
+    forger = Forger(town.home.route)
     _with_fault(rig, liars, lambda: forger)
     if rig.check().minted:
         raise NotSurvivedError("one attester alone had something minted")
@@ -199,11 +211,11 @@ def scenarios() -> list[Scenario]:
         ("accept-then-drop", "takes deliveries and forgets them", DropsTransactions),
         ("hash-then-timeout", "takes deliveries and does not answer", HangsUpAfterSending),
         ("low-estimate", "estimates half the gas: deliveries run out of it", HalvesGas),
-        ("strict-replacement", "refuses replacements that offer less than 10 % more", StrictReplacements),
     ]
     for name, what, behaviour in sending:
         fault = f"the relayer's node {what}"
         found.append(Scenario(f"endpoint/{name}", fault, partial(_sending, behaviour), name == "accept-then-drop"))
+    found.append(Scenario("endpoint/strict-replacement", "gas x 100, and replacements must offer 10 % more", _strict))
     found.append(Scenario("endpoint/all-disagree", "three others that all say something else", _disagree))
     found.append(Scenario("endpoint/false-finality", "two nodes call a burn final that then vanishes", _false_finality))
     found.append(Scenario("endpoint/eclipsed", "all endpoints of one attester show one forged chain", _eclipsed))

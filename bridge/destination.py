@@ -65,8 +65,10 @@ class Tracked:
     deadline: int | None
     """Unix seconds at the destination; None for what never expires."""
     state: MessageState
+    looked_up: bool
+    """Whether its arrival, if any, happens under our eyes: false until what was read late has been asked for once."""
     arrived_at: int = 0
-    """Head of the destination when its arrival was first seen."""
+    """Head of the destination when its arrival was first seen; 0 when that may be long ago."""
 
 
 @dataclass
@@ -105,7 +107,7 @@ class Destination:
                 continue
             state = observe(MessageState(), Found(final=True))
             id_ = message_id(route, kept.message)
-            self.tracked[kept.key] = Tracked(kept, id_, _deadline(kept.message.payload), state)
+            self.tracked[kept.key] = Tracked(kept, id_, _deadline(kept.message.payload), state, looked_up=new)
             if not new:
                 self._unsure[kept.key] = None
             log.info("message_found", **message_fields(route, kept.message, id_), block=kept.batch.block_number)
@@ -166,8 +168,9 @@ class Destination:
         for key, arrival in zip(keys, self._arrivals(keys, "latest"), strict=True):
             each = self.tracked[key]
             if arrival is not each.state.arrival:
-                each.arrived_at = view.number
+                each.arrived_at = view.number if each.looked_up else 0
                 self._tell(each, f"message_{arrival.value}")
+            each.looked_up = True
             self._observe(each, Arrived(arrival))
             if key in self._ended and arrival is not Arrival.TAKEN:
                 self._in_vain(each, "NotTaken")
@@ -188,6 +191,7 @@ class Destination:
                 self._observe(self.tracked[key], Arrived(arrival, final=True))
             else:
                 self._unsure[key] = None
+                self.tracked[key].arrived_at = view.number
             if decide(self.tracked[key].state, self.clock()) is Action.FORGET:
                 settled.append(key)
         if settled:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from eth_abi import encode
 
-from tests.contracts.support.clock import DAY_SECONDS
+from tests.contracts.support.clock import DAY_SECONDS, request
 from tests.contracts.support.crossing import COMPLETED, COUNTERPART, MINT, NONE
 from tests.contracts.support.gateway import OTHER_CHAIN, REMOTE_CHAIN, RemoteChain, deploy_gateway
 from tests.contracts.support.lanes import Programme, lane_terms, slug
@@ -212,6 +212,21 @@ class TestMalformed:
         message = crossing.remote.message(COUNTERPART, crossing.exchange, spoilt)
         assert crossing.deliver(message).return_value == 0
         nothing_moved()
+
+
+class TestMoney:
+    """A gateway that sends ether along with a message: it is not kept."""
+
+    @pytest.mark.spec("CX-41")
+    def test_with_a_message__refused(self, crossing, gateway, open_in, bob, accounts, nothing_moved):
+        request("anvil_setBalance", gateway.address, hex(10**18))
+        payload = crossing.arriving(open_in, bob, 100, 50).payload(MINT)
+        sender = interoperable(REMOTE_CHAIN, COUNTERPART)
+        by_gateway = {"from": accounts.at(gateway.address, force=True), "value": 1}
+        with reverts("InvalidMessage"):
+            crossing.exchange.receiveMessage(ref("any"), sender, payload, by_gateway)
+        nothing_moved()
+        assert crossing.exchange.balance() == 0
 
 
 class TestStolenKeys:

@@ -81,9 +81,10 @@ contract CrosschainExchange is ExchangeSwaps, ERC7786Recipient, ICrosschainExcha
         if (chainId == 0 || chainId == block.chainid || gateway.code.length == 0 || counterpart == address(0)) {
             revert InvalidLink(chainId, gateway, counterpart);
         }
-        if (_links[chainId].gateway != address(0)) revert LinkAlreadyRegistered(chainId);
+        Link storage linked = _links[chainId];
+        if (linked.gateway != address(0)) revert LinkAlreadyRegistered(chainId);
         bytes memory interoperable = ChainAddress.format(chainId, counterpart);
-        _links[chainId] = Link(gateway, counterpart);
+        (linked.gateway, linked.counterpart) = (gateway, counterpart);
         _chains[keccak256(interoperable)] = chainId;
         emit LinkRegistered(gateway, interoperable);
     }
@@ -192,17 +193,18 @@ contract CrosschainExchange is ExchangeSwaps, ERC7786Recipient, ICrosschainExcha
     /// comes from its source's home, which is another chain, ends here.
     function _arrive(uint256 chainId, CrosschainSwap calldata arrived, bytes calldata payload) private {
         bytes32 laneId = arrived.laneId;
-        bytes32 source = _lanes[laneId].source;
+        LaneRecord storage record = _lanes[laneId];
+        bytes32 source = record.source;
         if (source != 0 && _homeOf(source) != chainId) revert WrongRoute(laneId, chainId);
         if (_outcome(chainId, laneId, arrived.number) != SwapStatus.None) {
             revert AlreadyArrived(laneId, arrived.number);
         }
 
-        LaneState memory state = _lanes[laneId].load();
+        LaneState memory state = record.load();
         (bool refused, RefusalReason reason, uint256 settlement) = _judge(state, arrived);
         if (refused) return _refuse(chainId, arrived, payload, reason);
         _setOutcome(chainId, arrived, SwapStatus.Completed);
-        _mint(OpenLane(laneId, source, _lanes[laneId].destination, state.version, state.terms), arrived, settlement);
+        _mint(OpenLane(laneId, source, record.destination, state.version, state.terms), arrived, settlement);
     }
 
     /// @dev The mint leg, which is that of one chain.
@@ -310,12 +312,15 @@ contract CrosschainExchange is ExchangeSwaps, ERC7786Recipient, ICrosschainExcha
     /// @dev Reads `abi.encode(MessageKind, CrosschainSwap)`, as counterparts write it, where it lies.
     // slither-disable-next-line assembly // points at what follows the two words that were checked
     function _read(bytes calldata payload) private pure returns (MessageKind kind, CrosschainSwap calldata swapped) {
+        uint256 kindWord;
         uint256 offset;
-        (kind, offset) = abi.decode(payload, (MessageKind, uint256));
-        if (offset != 0x40) revert InvalidMessage();
         assembly ("memory-safe") {
+            kindWord := calldataload(payload.offset)
+            offset := calldataload(add(payload.offset, 0x20))
             swapped := add(payload.offset, 0x40)
         }
+        if (offset != 0x40) revert InvalidMessage();
+        kind = MessageKind(kindWord);
     }
 
     /// @dev Makes a payload ask for something else: a swap goes back as it came but for this byte.

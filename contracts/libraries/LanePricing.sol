@@ -44,7 +44,10 @@ library LanePricing {
 
     /// @notice What the source owes for `baseOut` points out, in the smallest unit of the settlement currency.
     function settlementRoundingUp(LaneTerms memory terms, uint256 baseOut) internal pure returns (uint256) {
-        return (baseOut * terms.settlementPrice + PRICE_UNIT - 1) / PRICE_UNIT;
+        // unchecked: the bounds above.
+        unchecked {
+            return (baseOut * terms.settlementPrice + PRICE_UNIT - 1) / PRICE_UNIT;
+        }
     }
 
     /// @notice All of the above for a swap of at most `maxIn` points, which must be below 2^48.
@@ -59,7 +62,10 @@ library LanePricing {
     function roundTripGains(LaneTerms memory there, LaneTerms memory back) internal pure returns (bool) {
         (uint256 netThere, uint256 denThere) = netRate(there);
         (uint256 netBack, uint256 denBack) = netRate(back);
-        return netThere * netBack > denThere * denBack;
+        // unchecked: the bounds above.
+        unchecked {
+            return netThere * netBack > denThere * denBack;
+        }
     }
 
     /// @notice Points out for points in, as a fraction.

@@ -84,6 +84,7 @@ class Destination:
     clock: Callable[[], float]
     tracked: dict[Key, Tracked] = field(init=False, default_factory=dict)
     batches: dict[BatchKey, tuple[bytes, ...]] = field(init=False, default_factory=dict)
+    _roots: dict[BatchKey, bytes] = field(init=False, default_factory=dict)
     _unsure: dict[Key, None] = field(init=False, default_factory=dict)
     """Messages whose arrival must be asked for, in order."""
     _ended: set[Key] = field(init=False, default_factory=set)
@@ -230,7 +231,14 @@ class Destination:
                 continue
             enough[key], _ = collector.choose(key, now, later)
             if enough[key] < now.threshold:
-                yield Wanted(key, self.routes[key.source_chain], MessageTree(self.batches[key]).root)
+                yield Wanted(key, self.routes[key.source_chain], self._root(key))
+
+    def _root(self, key: BatchKey) -> bytes:
+        """Worked out once: attesters may be away for long, and batches many."""
+        found = self._roots.get(key)
+        if found is None:
+            found = self._roots[key] = MessageTree(self.batches[key]).root
+        return found
 
     # Second half of a round
 
@@ -370,6 +378,7 @@ class Destination:
         collector.forget(gone)
         for batch in gone:
             del self.batches[batch]
+            self._roots.pop(batch, None)
 
 
 def _deadline(payload: bytes) -> int | None:

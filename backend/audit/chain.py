@@ -30,7 +30,7 @@ class Block:
     header: Header
     receipts: list[Receipt]
     transactions: list[RawTransaction] = field(default_factory=list)
-    """In the order of the receipts; only of blocks that may hold logs of the traced contract."""
+    """In the order of the receipts; only of blocks that may hold logs of the traced contracts."""
 
     @property
     def number(self) -> int:
@@ -46,7 +46,7 @@ class Block:
 class ChainReader:
     """Blocks of a range in order, verified on the way. Contracts are 20-byte addresses.
 
-    Of blocks that may hold logs of `traced`, the transactions are read as well.
+    Of blocks that may hold logs of one of `traced`, the transactions are read as well.
     """
 
     def __init__(
@@ -55,11 +55,11 @@ class ChainReader:
         contracts: Sequence[bytes],
         headers: Check,
         receipts: Check,
-        traced: bytes | None = None,
+        traced: Sequence[bytes] = (),
     ) -> None:
         self._client = client
         self._blooms = [bloom_bits(contract) for contract in contracts]
-        self._traced = None if traced is None else bloom_bits(traced)
+        self._traced = [bloom_bits(contract) for contract in traced]
         self._headers = headers
         self._receipts = receipts
         self.last: Header | None = None
@@ -139,10 +139,7 @@ class ChainReader:
         ]
 
     def _fetch_transactions(self, headers: list[Header]) -> dict[str, list[RawTransaction]]:
-        bits = self._traced
-        if bits is None:
-            return {}
-        numbers = [header["number"] for header in headers if int(header["logsBloom"], 16) & bits == bits]
+        numbers = [header["number"] for header in headers if self._may_be_traced(header)]
         answers = self._client.batch([Request("eth_getBlockByNumber", (number, True)) for number in numbers])
         found: dict[str, list[RawTransaction]] = {}
         for number, answer in zip(numbers, answers, strict=True):
@@ -172,8 +169,12 @@ class ChainReader:
             if receipts_root(block.receipts) != header["receiptsRoot"]:
                 detail = "the receipts do not hash to the block's receipts root: logs are missing or altered"
                 self._receipts.fail(f"block {number}", detail, block=number)
-        if self._traced is not None and int(header["logsBloom"], 16) & self._traced == self._traced:
+        if self._may_be_traced(header):
             self._verify_transactions(block)
+
+    def _may_be_traced(self, header: Header) -> bool:
+        bloom = int(header["logsBloom"], 16)
+        return any(bloom & bits == bits for bits in self._traced)
 
     def _verify_transactions(self, block: Block) -> None:
         self._receipts.examined += 1

@@ -63,6 +63,27 @@ EXCHANGE_CHECKS: Final = (
     ("lane_caps", "Daily caps kept", "No 24 hours saw more points out of a lane than its cap."),
 )
 """Asked where there is an exchange."""
+CROSSCHAIN_CHECKS: Final = (
+    (
+        "messages",
+        "No message lost or forged here",
+        "Messages are numbered without gaps, their ids bind what they say, and they say what the exchange logged.",
+    ),
+)
+"""Asked where there is an exchange with other chains."""
+CROSSING_CHECKS: Final = (
+    (
+        "crossings",
+        "Every burn has its mint or its refund",
+        "What arrived on a chain was burnt on another, once, to the point; nothing was both minted and given back.",
+    ),
+    (
+        "crossing_messages",
+        "Every message was sent",
+        "What a gateway took, the other gateway had been given, under the same number, and it was taken once.",
+    ),
+)
+"""Asked of several chains together."""
 CLEARING_CHECKS: Final = (
     (
         "debts",

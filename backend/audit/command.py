@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,9 +11,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from backend.audit.certificate import Certificate, CertificateError, create_certificate, verify_certificate
+from backend.audit.chains_report import ChainsReport
 from backend.audit.html import save_html
-from backend.audit.report import Report, Severity
-from backend.audit.service import CannotAuditError, run_audit
+from backend.audit.report import Check, Report, Severity
+from backend.audit.service import CannotAuditError, run_audit, run_audits
 from backend.audit.service import Progress as OnProgress
 from backend.chain.client import ChainClient
 from backend.chain.errors import ChainError, ManifestError
@@ -25,33 +26,55 @@ PASSED, FAILED, CANNOT_RUN = 0, 1, 2
 
 def audit_command(
     rpc: list[str],
-    manifest: Path,
+    manifests: list[Path],
     *,
     json_path: Path | None = None,
     html_path: Path | None = None,
     to_block: str = "finalized",
 ) -> int:
-    """Audits `manifest` on the endpoints `rpc`; prints the verdict and answers the exit status.
+    """Audits the chains of `manifests`; prints the verdict and answers the exit status.
 
-    `to_block` is a number or one of `finalized`, `safe`, `latest`. Progress goes to standard error.
+    `rpc` are endpoints of the one chain or, with several manifests, one for each in the same order. `to_block` is a
+    number (of one chain) or one of `finalized`, `safe`, `latest`. Progress goes to standard error.
     """
     out, err = Console(highlight=False), Console(stderr=True, highlight=False)
-    client = ChainClient(rpc, timeout_seconds=60)
+    clients: list[ChainClient] = []
     try:
-        block = int(to_block, 0) if to_block[:1].isdigit() else to_block
+        urls = [rpc] if len(manifests) == 1 else [[url] for url in rpc]
+        if len(urls) != len(manifests):
+            raise ValueError(f"{len(manifests)} manifests need as many --rpc, in the same order, not {len(urls)}.")
+        clients += [ChainClient(each, timeout_seconds=60) for each in urls]
+        chains = [(client, Manifest.load(path)) for client, path in zip(clients, manifests, strict=True)]
+        block = _last_block(to_block, len(chains))
         with _shown(err) as progress:
-            report = run_audit(client, Manifest.load(manifest), to_block=block, progress=progress)
+            if len(chains) == 1:
+                report: Report | ChainsReport = run_audit(*chains[0], to_block=block, progress=progress)
+            else:
+                report = ChainsReport(*run_audits(chains, to_block=block, progress=progress))
     except (CannotAuditError, ManifestError, ValueError) as error:
         err.print(f"The audit could not run: {error}", markup=False)
         return CANNOT_RUN
     finally:
-        client.close()
+        for client in clients:
+            client.close()
     if json_path is not None:
         report.save_json(json_path)
     if html_path is not None:
         save_html(report, html_path)
-    print_report(report, out)
+    if isinstance(report, ChainsReport):
+        print_chains(report, out)
+    else:
+        print_report(report, out)
     return PASSED if report.passed else FAILED
+
+
+def _last_block(text: str, chains: int) -> int | str:
+    """The last block that is asked for. Raises ValueError."""
+    if not text[:1].isdigit():
+        return text
+    if chains > 1:
+        raise ValueError("A block number is of one chain; with several give a tag, such as finalized.")
+    return int(text, 0)
 
 
 def create_certificate_command(rpc: list[str], manifest: Path, programme: str, account: str, out: Path) -> int:
@@ -111,9 +134,31 @@ def print_certificate(certificate: Certificate, out: Console) -> None:
     )
 
 
+def print_chains(report: ChainsReport, out: Console) -> None:
+    """Each chain's checks, then what was compared between them, and the verdict."""
+    for each in report.chains:
+        out.print(f"[bold]chain {each.chain_id}[/]")
+        print_report(each, out)
+    out.print("[bold]between the chains[/]")
+    _print_checks(report.crossings.checks, out)
+    for lane in report.crossings.lanes:
+        parts = [f"{lane.burnt:,} burnt", f"{lane.minted:,} minted", f"{lane.refunded:,} refunded"]
+        parts += [f"{lane.under_way:,} under way"] if lane.under_way else []
+        parts += [f"{lane.returning:,} on their way back"] if lane.returning else []
+        out.print(f"  {lane.source} → {lane.destination}: {', '.join(parts)}", markup=False)
+    out.print("[bold green]Passed[/]" if report.passed else "[bold red]Failed[/]")
+
+
 def print_report(report: Report, out: Console) -> None:
     """A line a check, findings below it, and the verdict."""
-    for check in report.checks:
+    _print_checks(report.checks, out)
+    blocks = f"blocks {report.from_block:,} to {report.to_block:,} ({report.to_block_hash})"
+    verdict = "[bold green]Passed[/]" if report.passed else "[bold red]Failed[/]"
+    out.print(f"{verdict}: {report.logs:,} logs in {blocks}, {report.seconds:.1f} s")
+
+
+def _print_checks(checks: Sequence[Check], out: Console) -> None:
+    for check in checks:
         mark = "[green]✓[/]" if check.passed else "[bold red]✗[/]"
         out.print(f"{mark} {check.title} [dim]({check.examined:,} examined)[/]")
         for finding in check.findings:
@@ -123,9 +168,6 @@ def print_report(report: Report, out: Console) -> None:
             out.print(f"{finding.subject}: {finding.detail}{place}", markup=False)
         if check.failures > len(check.findings):
             out.print(f"    and {check.failures - len(check.findings):,} more")
-    blocks = f"blocks {report.from_block:,} to {report.to_block:,} ({report.to_block_hash})"
-    verdict = "[bold green]Passed[/]" if report.passed else "[bold red]Failed[/]"
-    out.print(f"{verdict}: {report.logs:,} logs in {blocks}, {report.seconds:.1f} s")
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from eth_utils.crypto import keccak
 
 from backend.audit.report import Check, Report
 from backend.chain.artifacts import Artifact, ImmutableReference, load_artifact
+from backend.chain.attested_gateway import DOMAIN_NAME as GATEWAY_DOMAIN_NAME
 from backend.chain.client import ChainClient
 from backend.chain.errors import NodeError
 from backend.chain.event_types import (
@@ -18,7 +19,14 @@ from backend.chain.event_types import (
     ProgrammeResumed,
     ProgrammeSuspended,
 )
-from backend.chain.manifest import ClearingEntry, ExchangeEntry, Manifest, ProgrammeEntry
+from backend.chain.manifest import (
+    ClearingEntry,
+    CrosschainEntry,
+    ExchangeEntry,
+    GatewayEntry,
+    Manifest,
+    ProgrammeEntry,
+)
 from backend.chain.points_exchange import DOMAIN_NAME
 from backend.chain.points_token import PointsToken
 from backend.chain.programme_registry import programme_id
@@ -68,6 +76,25 @@ def check_code(client: ChainClient, manifest: Manifest, block: int, check: Check
             code=_code(client, manifest.clearing.address, block),
             artifact=load_artifact("ClearingHouse"),
             values=house_immutables(manifest, manifest.clearing),
+        )
+
+    if manifest.gateway is not None:
+        _compare(
+            check,
+            "gateway",
+            code_hash=manifest.gateway.code_hash,
+            code=_code(client, manifest.gateway.address, block),
+            artifact=load_artifact("AttestedGateway"),
+            values=gateway_immutables(manifest.chain_id, manifest.gateway),
+        )
+    if manifest.crosschain is not None:
+        _compare(
+            check,
+            "crosschain exchange",
+            code_hash=manifest.crosschain.code_hash,
+            code=_code(client, manifest.crosschain.address, block),
+            artifact=load_artifact("CrosschainExchange"),
+            values=exchange_immutables(manifest, manifest.crosschain),
         )
 
 
@@ -139,12 +166,18 @@ def immutables_of(entry: ProgrammeEntry, chain_id: int) -> list[bytes]:
     return [*_signing_immutables(entry.name, chain_id, entry.token_bytes), *(each.to_bytes(32) for each in numbers)]
 
 
-def exchange_immutables(manifest: Manifest, entry: ExchangeEntry) -> list[bytes]:
-    """Constants that the manifest's exchange holds in its code, one word each, in no order."""
+def exchange_immutables(manifest: Manifest, entry: ExchangeEntry | CrosschainEntry) -> list[bytes]:
+    """Constants that an exchange of the manifest holds in its code, one word each, in no order."""
     others = [manifest.registry, manifest.clearing]
     addresses = [address_word(bytes.fromhex(other.address[2:])) for other in others if other is not None]
     notice = entry.notice_period_seconds.to_bytes(32)
     return [*_signing_immutables(DOMAIN_NAME, manifest.chain_id, entry.address_bytes), *addresses, notice]
+
+
+def gateway_immutables(chain_id: int, entry: GatewayEntry) -> list[bytes]:
+    """Constants that the manifest's gateway holds in its code, one word each, in no order."""
+    delay = entry.rotation_delay_seconds.to_bytes(32)
+    return [*_signing_immutables(GATEWAY_DOMAIN_NAME, chain_id, entry.address_bytes), delay]
 
 
 def house_immutables(manifest: Manifest, entry: ClearingEntry) -> list[bytes]:

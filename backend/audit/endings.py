@@ -35,7 +35,7 @@ class Endings:
             context.fail("legs", event, "minted on a lane whose destination keeps its points elsewhere")
         if event.points_out != price.points_out:
             context.fail("legs", event, f"{event.points_out} points were given, {price.points_out} were due")
-        self._judge_mint(event, swap.lane.destination, event.to, event.lots, done)
+        self.judge_mint(event, swap.lane.destination, event.to, event.lots, done)
         self._judge_expiry(event, swap, done.now)
         self._judge_debt(event, swap.lane, price.settlement, done)
 
@@ -93,19 +93,27 @@ class Endings:
         context = self._context
         lane = context.lanes.lanes[pending.lane_id]
         context.figures_of(pending.lane_id).refunded += 1
-        entry = context.programmes.get(lane.source)
-        if entry is not None:
-            first_live = done.now // entry.terms.epoch_length_seconds - entry.terms.validity_epochs
-            live = tuple(lot for lot in pending.lots if lot.epoch >= first_live)
-            expired = sum(lot.amount for lot in pending.lots if lot.epoch < first_live)
-            if (event.account, event.restored, event.expired_amount) != (pending.account, live, expired):
-                context.fail("legs", event, "what was given back is not what was burnt and is still live")
-        if event.restored:
-            leg = self._judge_mint(event, lane.source, event.account, event.restored, done)
-            done.restored += [] if leg is None else [leg]
+        leg = self.judge_restored(event, lane, (pending.account, pending.lots), done)
+        done.restored += [] if leg is None else [leg]
         ended = self._take_debt(event, ReservationEnded, pending.settlement, done)
         if ended is not None and ended.paid:
             context.fail("debts", event, "a refunded swap was paid for")
+
+    def judge_restored(
+        self, event: SwapRefunded, lane: LaneState, burnt: tuple[bytes, tuple[Lot, ...]], done: Transaction
+    ) -> Leg | None:
+        """What was given back of the lots that an account gave; the token's leg of it, if anything was."""
+        account, lots = burnt
+        entry = self._context.programmes.get(lane.source)
+        if entry is not None:
+            first_live = done.now // entry.terms.epoch_length_seconds - entry.terms.validity_epochs
+            live = tuple(lot for lot in lots if lot.epoch >= first_live)
+            expired = sum(lot.amount for lot in lots if lot.epoch < first_live)
+            if (event.account, event.restored, event.expired_amount) != (account, live, expired):
+                self._context.fail("legs", event, "what was given back is not what was burnt and is still live")
+        if not event.restored:
+            return None
+        return self.judge_mint(event, lane.source, event.account, event.restored, done)
 
     def _take_pending(self, event: SwapPosted | SwapRefunded) -> PendingSwap | None:
         context = self._context
@@ -119,9 +127,10 @@ class Endings:
 
     # ---- points
 
-    def _judge_mint(
+    def judge_mint(
         self, event: ChainEvent, programme: bytes, to: bytes, lots: tuple[Lot, ...], done: Transaction
     ) -> Leg | None:
+        """The token's mint of a leg, which must be what the exchange logs; None when there was none."""
         context = self._context
         context.examine("legs")
         mints = done.mints.get(context.token_of(programme))

@@ -7,8 +7,10 @@ from functools import partial
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
-from backend.audit.report import Report
+from backend.audit.chains_report import ChainsReport
+from backend.audit.report import Currency, Report
 
 
 def _points(value: int) -> str:
@@ -32,19 +34,42 @@ def money(amount: int, decimals: int, *, signed: bool = False) -> str:
     return f"{sign}{_points(whole)}" + (f".{cents:0<2}" if cents else "")
 
 
-def render(report: Report) -> str:
-    """The report as an HTML page."""
-    decimals = 0 if report.currency is None else report.currency.decimals
+def render(report: Report | ChainsReport) -> str:
+    """The report as an HTML page, of one chain or of several."""
+    if isinstance(report, ChainsReport):
+        names = " and ".join(str(each.chain_id) for each in report.chains)
+        title, started_at = f"Audit of chains {names}", report.chains[0].started_at
+        chains = [{"id": each.chain_id, "body": _chain(each)} for each in report.chains]
+        body = _part("chains.html", None, report=report, chains=chains)
+    else:
+        title, started_at = f"Audit of chain {report.chain_id} to block {report.to_block}", report.started_at
+        body = _chain(report)
+    several = (
+        "chains and the deployment manifests"
+        if isinstance(report, ChainsReport)
+        else ("chain and the deployment manifest")
+    )
+    origin = f"Recomputed from the {several} alone, {started_at}."
+    return _part("report.html", None, title=title, origin=origin, body=body)
+
+
+def _chain(report: Report) -> Markup:
+    return _part("chain.html", report.currency, report=report)
+
+
+def _part(template: str, currency: Currency | None, **values: object) -> Markup:
+    """One template; amounts are in the smallest unit of `currency`."""
+    decimals = 0 if currency is None else currency.decimals
     environment = Environment(
         loader=PackageLoader("backend.audit"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
     environment.filters.update(points=_points, day=_day, moment=_moment)
     environment.filters["money"] = partial(money, decimals=decimals)
     environment.filters["signed_money"] = partial(money, decimals=decimals, signed=True)
-    return environment.get_template("report.html").render(report=report)
+    return Markup(environment.get_template(template).render(**values))  # noqa: S704 - escaped by the template
 
 
-def save_html(report: Report, path: Path) -> None:
+def save_html(report: Report | ChainsReport, path: Path) -> None:
     """Writes the page."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(render(report), encoding="utf-8")

@@ -9,9 +9,9 @@ from typing import Final
 from backend.audit.pricing import BASIS_POINTS, rate
 from backend.audit.report import Check
 from backend.chain.event_types import ChainEvent
-from backend.chain.exchange_events import LaneAgreed, LaneProposed, LaneStopped, ProposalWithdrawn
+from backend.chain.exchange_events import HomeDeclared, LaneAgreed, LaneProposed, LaneStopped, ProposalWithdrawn
 from backend.chain.exchange_types import LaneTerms
-from backend.chain.points_exchange import lane_id
+from backend.chain.points_exchange import crosschain_lane_id
 
 BUCKET_SECONDS: Final = 21_600
 BUCKETS: Final = 5
@@ -38,11 +38,15 @@ class LaneState:
     """The newest number given, in force or not."""
     agreed: Agreement | None = None
     """In force unless its last second is past."""
+    last: Agreement | None = None
+    """In force before the lane was stopped."""
     next: Agreement | None = None
     accepted_from: frozenset[bytes] = frozenset()
     """Who had proposed the terms that were agreed last."""
     volumes: dict[int, int] = field(default_factory=dict)
     """Points out by bucket, the last few."""
+    refunds: dict[int, int] = field(default_factory=dict)
+    """Points out of swaps that came back from another chain, likewise."""
 
     def in_force(self, timestamp_seconds: int) -> Agreement | None:
         """The agreement that holds at a time; None when the lane is not open."""
@@ -61,19 +65,35 @@ class LaneState:
 
     def count_out(self, points: int, timestamp_seconds: int) -> int:
         """Adds points out; answers how many the cap counts together now."""
-        bucket = timestamp_seconds // BUCKET_SECONDS
-        recent = {each: out for each, out in self.volumes.items() if each > bucket - BUCKETS}
-        recent[bucket] = recent.get(bucket, 0) + points
-        self.volumes = recent
-        return sum(recent.values())
+        self.volumes = _counted(self.volumes, points, timestamp_seconds)
+        return sum(self.volumes.values())
+
+    def count_back(self, points: int, timestamp_seconds: int) -> int:
+        """Adds points out of a swap that came back; answers how many the cap counts together, 0 for a day's first."""
+        before = sum(_counted(self.refunds, 0, timestamp_seconds).values())
+        self.refunds = _counted(self.refunds, points, timestamp_seconds)
+        return before + points if before else 0
+
+
+def _counted(volumes: dict[int, int], points: int, timestamp_seconds: int) -> dict[int, int]:
+    """The buckets that a cap counts together now, with these points in the present one."""
+    bucket = timestamp_seconds // BUCKET_SECONDS
+    recent = {each: out for each, out in volumes.items() if each > bucket - BUCKETS}
+    recent[bucket] = recent.get(bucket, 0) + points
+    return recent
 
 
 class LaneBook:
-    """All lanes of one exchange, moved on by its logs; what breaks the rules goes into `check`."""
+    """All lanes of one exchange, moved on by its logs; what breaks the rules goes into `check`.
 
-    def __init__(self, chain_id: int, notice_period_seconds: int, check: Check) -> None:
+    With `crosschain`, of an exchange with other chains: lanes are between homes, and a guardian may stop them.
+    """
+
+    def __init__(self, chain_id: int, notice_period_seconds: int, check: Check, *, crosschain: bool = False) -> None:
         self.lanes: dict[bytes, LaneState] = {}
         self.chain_id = chain_id
+        self.crosschain = crosschain
+        self._homes: dict[bytes, int] = {}
         self._notice_seconds = notice_period_seconds
         self._check = check
 
@@ -87,12 +107,31 @@ class LaneBook:
             case LaneAgreed():
                 self._on_agreed(event, timestamp_seconds)
             case LaneStopped():
-                self._on_stopped(event)
+                self._on_stopped(event, timestamp_seconds)
+            case HomeDeclared():
+                self._on_declared(event)
+
+    def home_of(self, programme: bytes) -> int:
+        """Chain where a programme's points live."""
+        return self._homes.get(programme, self.chain_id)
+
+    def _lane_id(self, source: bytes, destination: bytes) -> bytes:
+        return crosschain_lane_id(self.home_of(source), source, self.home_of(destination), destination)
+
+    def _on_declared(self, event: HomeDeclared) -> None:
+        self._check.examined += 1
+        if event.programme_id in self._homes:
+            self._fail(event, f"{name(event.programme_id)} had a home already")
+            return
+        self._homes[event.programme_id] = event.chain_id
 
     def _on_proposed(self, event: LaneProposed) -> None:
         self._check.examined += 1
-        if event.lane_id != lane_id(self.chain_id, event.source, event.destination):
-            self._fail(event, "the lane's id is not that of its two programmes on this chain")
+        if event.lane_id != self._lane_id(event.source, event.destination):
+            self._fail(event, "the lane's id is not that of its two programmes and their chains")
+        homes = {self.home_of(event.source), self.home_of(event.destination)}
+        if (len(homes) == 2 and self.chain_id in homes) is not self.crosschain:
+            self._fail(event, "its programmes are not at home where this exchange's lanes lead")
         if event.source == event.destination:
             self._fail(event, "a lane needs two different programmes")
         if event.proposer not in {event.source, event.destination}:
@@ -144,22 +183,25 @@ class LaneBook:
             self._fail(event, "a term is outside its range")
 
     def _judge_round_trip(self, event: LaneAgreed, lane: LaneState, new: Agreement, now: int) -> None:
-        opposite = self.lanes.get(lane_id(self.chain_id, lane.destination, lane.source))
+        opposite = self.lanes.get(self._lane_id(lane.destination, lane.source))
         for other in opposite.to_come(now) if opposite is not None else ():
             meet = other.effective_from <= new.terms.valid_until and new.effective_from <= other.terms.valid_until
             there, back = rate(new.terms), rate(other.terms)
             if meet and there[0] * back[0] > there[1] * back[1]:
                 self._fail(event, f"with version {other.version} of the opposite lane, points there and back gain")
 
-    def _on_stopped(self, event: LaneStopped) -> None:
+    def _on_stopped(self, event: LaneStopped, timestamp_seconds: int) -> None:
         self._check.examined += 1
         lane = self.lanes.get(event.lane_id)
         if lane is None:
             self._fail(event, "a lane was stopped that never had a proposal")
             return
-        if event.programme_id not in {lane.source, lane.destination}:
+        by_guardian = self.crosschain and not any(event.programme_id)
+        if event.programme_id not in {lane.source, lane.destination} and not by_guardian:
             self._fail(event, f"{name(event.programme_id)} stopped a lane of others")
         lane.proposals.clear()
+        lane.in_force(timestamp_seconds)
+        lane.last = lane.agreed or lane.last
         lane.agreed = lane.next = None
 
     def _fail(self, event: ChainEvent, detail: str) -> None:

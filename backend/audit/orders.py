@@ -26,11 +26,15 @@ from backend.chain.exchange_events import (
     LaneAgreed,
     LaneProposed,
     LaneStopped,
+    LinkRegistered,
+    ProposalWithdrawn,
     SwapBurnt,
     SwapMinted,
     SwapPending,
     SwapPosted,
     SwapRefunded,
+    SwapRefused,
+    SwapSent,
 )
 from backend.chain.exchange_types import NO_QUOTE_ID, PendingSwap, Quote, SwapRequest
 from backend.chain.points_exchange import DOMAIN_NAME
@@ -48,13 +52,16 @@ _FUNCTIONS: Final[dict[str, tuple[str, ...]]] = {
     "swapManaged": ("bytes32", "SwapRequest", "Quote"),
     "confirmPosted": ("bytes32", "PendingSwap"),
     "refundPending": ("bytes32", "PendingSwap"),
+    "declareHome": ("bytes32", "uint256"),
+    "halt": ("bytes32",),
 }
 _SELECTORS: Final = {
     selector(f"{function}({','.join(canonical_type(kind) for kind in kinds)})"): function
     for function, kinds in _FUNCTIONS.items()
 }
 _ROLES: Final = {
-    role: keccak(text=role) for role in ("LANE_ROLE", "QUOTER_ROLE", "CUSTODIAN_ROLE", "ISSUER_ROLE", "PAUSER_ROLE")
+    role: keccak(text=role)
+    for role in ("LANE_ROLE", "QUOTER_ROLE", "CUSTODIAN_ROLE", "ISSUER_ROLE", "PAUSER_ROLE", "GUARDIAN_ROLE")
 }
 _SWAP_TYPEHASH: Final = keccak(
     text="Swap(address account,bytes32 laneId,address to,uint256 maxIn,uint256 minOut,bytes32 ref,bytes32 quoteId,"
@@ -67,6 +74,9 @@ _QUOTE_TYPEHASH: Final = keccak(
 _DOMAIN_TYPEHASH: Final = keccak(
     text="EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"
 )
+_DELIVERED: Final = (SwapMinted, SwapRefused, SwapRefunded, LinkRegistered)
+"""What an exchange with other chains logs when only its gateway, or its administrator, asked for anything."""
+LaneEvent = LaneProposed | ProposalWithdrawn | LaneAgreed | LaneStopped
 _Event = TypeVar("_Event", bound=ChainEvent)
 
 
@@ -93,8 +103,10 @@ class OrderRules:
     def judge(self, call: Call, logged: Sequence[ChainEvent], timestamp_seconds: int) -> None:
         """One transaction in which the exchange logged `logged`. The lanes have been moved on by them already."""
         events = [event for event in logged if type(event) in EXCHANGE_PARAMETERS]
+        if self._context.lanes.crosschain:
+            events = [event for event in events if not isinstance(event, _DELIVERED)]
         if not events:
-            return  # Its own roles, a stop of everything: judged with the roles.
+            return  # Its own roles, a stop of everything, what a gateway delivered: judged elsewhere.
         function = _SELECTORS.get(call.data[:4]) if call.to == self._context.exchange else None
         if function is None:
             self._through_contracts += 1
@@ -107,6 +119,12 @@ class OrderRules:
             return
         if function in {"propose", "accept", "withdrawProposal", "stop"}:
             self._judge_party(function, call, cast("tuple[bytes, ...]", values), events)
+        elif function == "declareHome":
+            programme = cast("bytes", values[0])
+            if not self._holds(programme, "LANE_ROLE", call.sender):
+                self._fail("orders", events[0], f"0x{call.sender.hex()} may not act for {name(programme)}")
+        elif function == "halt":
+            self._judge_halt(call, events)
         elif function in {"confirmPosted", "refundPending"}:
             self._judge_ending(call, cast("tuple[bytes, PendingSwap]", values)[1], events, timestamp_seconds)
         else:
@@ -129,7 +147,7 @@ class OrderRules:
 
     def _judge_party(self, function: str, call: Call, values: Sequence[bytes], events: Sequence[ChainEvent]) -> None:
         source, destination, party = values[:3]
-        event = events[0]
+        event = next(each for each in events if isinstance(each, LaneEvent))
         roles = ("LANE_ROLE", "PAUSER_ROLE") if function == "stop" else ("LANE_ROLE",)
         if not any(self._holds(party, role, call.sender) for role in roles):
             self._fail("orders", event, f"0x{call.sender.hex()} may not act for {name(party)}")
@@ -142,6 +160,11 @@ class OrderRules:
                 lane = self._context.lanes.lanes.get(event.lane_id)
                 if lane is None or other not in lane.accepted_from:
                     self._fail("lanes", event, f"{name(party)} accepted what {name(other)} had not proposed")
+
+    def _judge_halt(self, call: Call, events: Sequence[ChainEvent]) -> None:
+        roles = self._roles.get(self._context.exchange)
+        if roles is None or (_ROLES["GUARDIAN_ROLE"], call.sender) not in roles.since:
+            self._fail("orders", events[0], f"0x{call.sender.hex()} is not a guardian")
 
     def _judge_ending(self, call: Call, pending: PendingSwap, events: Sequence[ChainEvent], now: int) -> None:
         event = _first(events, SwapPosted) or _first(events, SwapRefunded)
@@ -249,8 +272,8 @@ def _request_problems(event: SwapBurnt, order: _Order, events: Sequence[ChainEve
         problems.append(f"{price.points_out} points were given, at least {request.min_out} were asked for")
     if now > request.deadline:
         problems.append(f"{now - request.deadline} s after its deadline")
-    minted, pending = _first(events, SwapMinted), _first(events, SwapPending)
-    receivers = [each for each in (minted and minted.to, pending and pending.pending.to) if each]
+    minted, pending, sent = _first(events, SwapMinted), _first(events, SwapPending), _first(events, SwapSent)
+    receivers = [each for each in (minted and minted.to, pending and pending.pending.to, sent and sent.swap.to) if each]
     if receivers != [request.to]:
         problems.append("the points went to another account than was asked for")
     return problems

@@ -42,6 +42,11 @@ def points_in_rounding_up(terms: LaneTerms, points_out: int, bonus_bps: int) -> 
     return -(-points_out * den * BASIS_POINTS // (net * (BASIS_POINTS + bonus_bps)))
 
 
+def settlement_rounding_up(terms: LaneTerms, base_out: int) -> int:
+    """What is owed for `base_out` points out, in the currency's smallest unit."""
+    return -(-base_out * terms.settlement_price // _PRICE_UNIT)
+
+
 def least_bonus(terms: LaneTerms, price: Price) -> int:
     """The smallest bonus, in basis points, with which `points_in` give as many as `points_out`."""
     net, den = rate(terms)
@@ -60,7 +65,7 @@ def price_problems(terms: LaneTerms, price: Price, bonus_bps: int) -> list[str]:
     base_out = points_out_rounding_down(terms, price.points_in, 0)
     if price.base_out != base_out:
         problems.append(f"without the bonus it is {base_out} points out, not {price.base_out}")
-    settlement = -(-base_out * terms.settlement_price // _PRICE_UNIT)
+    settlement = settlement_rounding_up(terms, base_out)
     if price.settlement != settlement:
         problems.append(f"{settlement} is owed for it, not {price.settlement}")
     if price.points_in < terms.minimum_in:

@@ -9,7 +9,7 @@ from typing import Final
 
 import orjson
 
-from backend.audit.checks import CHECKS, CLEARING_CHECKS, EXCHANGE_CHECKS
+from backend.audit.checks import CHECKS, CLEARING_CHECKS, CROSSCHAIN_CHECKS, EXCHANGE_CHECKS
 
 FINDINGS_KEPT: Final = 100
 """Findings listed per check; further ones are only counted."""
@@ -120,6 +120,11 @@ class LaneFigures:
     posted: int = 0
     refunded: int = 0
     settlement: int = 0
+    arrived: int = 0
+    """Swaps from another chain that were minted here."""
+    arrived_points: int = 0
+    refused: int = 0
+    """Swaps from another chain that were sent back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +195,10 @@ class Report:
     def add_exchange_checks(self) -> None:
         """What is asked where there is an exchange."""
         self.checks += [Check(*each) for each in EXCHANGE_CHECKS]
+
+    def add_crosschain_checks(self) -> None:
+        """What is asked where there is an exchange with other chains."""
+        self.checks += [Check(*each) for each in CROSSCHAIN_CHECKS]
 
     def add_clearing_checks(self) -> None:
         """What is asked where there is a clearing house."""

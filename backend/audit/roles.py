@@ -24,6 +24,8 @@ _NAMES: Final = (
     "LANE_ROLE",
     "TREASURER_ROLE",
     "QUOTER_ROLE",
+    "GUARDIAN_ROLE",
+    "ATTESTER_ADMIN_ROLE",
 )
 ROLE_NAMES: Final = {bytes(32): "DEFAULT_ADMIN_ROLE"} | {keccak(text=name): name for name in _NAMES}
 """Name of each role that our contracts know, by its id."""
@@ -53,7 +55,10 @@ class RolesReplay:
 
 def expected_holders(manifest: Manifest) -> dict[bytes, set[Grant]]:
     """The roles that the manifest accounts for, by contract. An account is 20 bytes."""
-    expected = {entry.token_bytes: _grants(_of_token(manifest, entry)) for entry in manifest.programmes}
+    expected = {
+        entry.token_bytes: _grants(_of_token(manifest, entry)) | (set() if entry.is_branch else _exchanges(manifest))
+        for entry in manifest.programmes
+    }
     if manifest.registry is not None:
         admin = manifest.registry.admin
         registry = bytes.fromhex(manifest.registry.address[2:])
@@ -63,23 +68,32 @@ def expected_holders(manifest: Manifest) -> dict[bytes, set[Grant]]:
         expected[manifest.exchange.address_bytes] = _grants({"DEFAULT_ADMIN_ROLE": admin, "PAUSER_ROLE": admin})
     if manifest.clearing is not None:
         holders = {"DEFAULT_ADMIN_ROLE": manifest.clearing.admin}
-        if manifest.exchange is not None:
-            holders["EXCHANGE_ROLE"] = manifest.exchange.address
-        expected[manifest.clearing.address_bytes] = _grants(holders)
+        expected[manifest.clearing.address_bytes] = _grants(holders) | _exchanges(manifest)
+    if manifest.gateway is not None:
+        admin = manifest.gateway.admin
+        holders = {"DEFAULT_ADMIN_ROLE": admin, "PAUSER_ROLE": admin}
+        holders["ATTESTER_ADMIN_ROLE"] = manifest.gateway.attester_admin
+        expected[manifest.gateway.address_bytes] = _grants(holders)
+    if manifest.crosschain is not None:
+        admin = manifest.crosschain.admin
+        holders = {"DEFAULT_ADMIN_ROLE": admin, "PAUSER_ROLE": admin, "GUARDIAN_ROLE": manifest.crosschain.guardian}
+        expected[manifest.crosschain.address_bytes] = _grants(holders)
     return expected
 
 
+def _exchanges(manifest: Manifest) -> set[Grant]:
+    """EXCHANGE_ROLE of the exchanges there are."""
+    found = (manifest.exchange, manifest.crosschain)
+    return {(_IDS["EXCHANGE_ROLE"], entry.address_bytes) for entry in found if entry is not None}
+
+
 def _of_token(manifest: Manifest, entry: ProgrammeEntry) -> dict[str, str]:
-    """Who holds which role of a programme's token; those of exchange and clearing only where there is one."""
-    holders = {
-        "DEFAULT_ADMIN_ROLE": entry.admin,
-        "ISSUER_ROLE": entry.issuer,
-        "CUSTODIAN_ROLE": entry.custodian,
-        "PAUSER_ROLE": entry.admin,
-    }
+    """Who holds which role of a programme's token, exchanges apart. A branch issues nothing."""
+    holders = {"DEFAULT_ADMIN_ROLE": entry.admin, "PAUSER_ROLE": entry.admin}
+    if not entry.is_branch:
+        holders |= {"ISSUER_ROLE": entry.issuer, "CUSTODIAN_ROLE": entry.custodian}
     if manifest.exchange is not None:
-        holders |= {"EXCHANGE_ROLE": manifest.exchange.address, "LANE_ROLE": entry.treasurer}
-        holders["QUOTER_ROLE"] = entry.quoter
+        holders |= {"LANE_ROLE": entry.treasurer, "QUOTER_ROLE": entry.quoter}
     if manifest.clearing is not None:
         holders["TREASURER_ROLE"] = entry.treasurer
     return holders
@@ -99,6 +113,10 @@ def judge_roles(
         labels[manifest.exchange.address_bytes] = "exchange"
     if manifest.clearing is not None:
         labels[manifest.clearing.address_bytes] = "clearing house"
+    if manifest.gateway is not None:
+        labels[manifest.gateway.address_bytes] = "gateway"
+    if manifest.crosschain is not None:
+        labels[manifest.crosschain.address_bytes] = "crosschain exchange"
     for contract, expected in expected_holders(manifest).items():
         label = labels.get(contract, "registry")
         replay = replays[contract]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from typing import cast
@@ -11,6 +11,7 @@ from typing import cast
 from backend.audit.balances import BalanceReader
 from backend.audit.chain import Block, ChainReader
 from backend.audit.contracts import RegistryReplay, check_code, check_terms
+from backend.audit.crossings import CrossingReport, Crossings, open_crossings
 from backend.audit.exchange import ExchangeAudit
 from backend.audit.legs import Leg
 from backend.audit.report import EpochPoints, ProgrammeFigures, Report
@@ -42,26 +43,75 @@ def _silent(stage: str, done: int, total: int) -> None:
 
 
 def run_audit(
-    client: ChainClient, manifest: Manifest, *, to_block: int | str = "finalized", progress: Progress = _silent
+    client: ChainClient,
+    manifest: Manifest,
+    *,
+    to_block: int | str = "finalized",
+    progress: Progress = _silent,
+    crossings: Crossings | None = None,
 ) -> Report:
     """Audits all programmes of the manifest up to and including `to_block` (a number or a tag).
 
+    What left for other chains and came from them goes into `crossings`; `run_audits` compares it.
     Errors: `CannotAuditError` when the endpoint does not answer or does not have the blocks.
     """
     try:
         with ExitStack() as stack:
-            return _Audit(client, manifest, stack.enter_context(open_spool()), progress).run(to_block)
+            kept = crossings or stack.enter_context(open_crossings())
+            kept.add_chain(manifest.chain_id)
+            return _Audit(client, manifest, stack.enter_context(open_spool()), progress, kept).run(to_block)
     except CannotAuditError:
         raise
     except ChainError as error:
         raise CannotAuditError(f"The endpoint cannot answer what the audit asks: {error}") from error
 
 
+def run_audits(
+    chains: Sequence[tuple[ChainClient, Manifest]],
+    *,
+    to_block: int | str = "finalized",
+    progress: Progress = _silent,
+) -> tuple[list[Report], CrossingReport]:
+    """Audits several chains and holds what left each against what came to another.
+
+    The last block of each is fixed before any is read: what was final at the destination had been final at its source.
+    Errors: `CannotAuditError`.
+    """
+    if len({manifest.chain_id for _, manifest in chains}) != len(chains):
+        raise CannotAuditError("Two of the manifests are of the same chain.")
+    ends = [_number_of(client, to_block) for client, _ in chains]
+    with open_crossings() as crossings:
+        for _, manifest in chains:
+            crossings.add_chain(manifest.chain_id)
+        reports = [
+            run_audit(client, manifest, to_block=end, progress=_named(progress, manifest), crossings=crossings)
+            for (client, manifest), end in zip(chains, ends, strict=True)
+        ]
+        return reports, crossings.judge()
+
+
+def _number_of(client: ChainClient, to_block: int | str) -> int:
+    """The block that a tag means now. Errors: `CannotAuditError`."""
+    try:
+        return int(client.block(to_block)["number"], 16)
+    except ChainError as error:
+        raise CannotAuditError(f"The endpoint cannot answer what the audit asks: {error}") from error
+
+
+def _named(progress: Progress, manifest: Manifest) -> Progress:
+    return lambda stage, done, total: progress(
+        f"Chain {manifest.chain_id}: {stage[:1].lower()}{stage[1:]}", done, total
+    )
+
+
 class _Audit:
     """One run: the parts in the order in which they are judged."""
 
-    def __init__(self, client: ChainClient, manifest: Manifest, spool: Spool, progress: Progress) -> None:
+    def __init__(
+        self, client: ChainClient, manifest: Manifest, spool: Spool, progress: Progress, crossings: Crossings
+    ) -> None:
         self._client = client
+        self._crossings = crossings
         self._manifest = manifest
         self._progress = progress
         self._begun = time.monotonic()
@@ -88,6 +138,7 @@ class _Audit:
             tokens=self._tokens,
             roles=self._roles,
             suspended=self._registry.suspended,
+            crossings=self._crossings,
         )
 
     def _rules(self, entry: ProgrammeEntry, spool: Spool) -> TokenRules:
@@ -107,7 +158,8 @@ class _Audit:
 
     def _first_block(self) -> int:
         entries = [entry.block for entry in self._manifest.programmes]
-        others = (self._manifest.registry, self._manifest.exchange, self._manifest.clearing)
+        manifest = self._manifest
+        others = (manifest.registry, manifest.exchange, manifest.clearing, manifest.gateway, manifest.crosschain)
         entries += [other.block for other in others if other is not None]
         if not entries:
             raise CannotAuditError("The manifest names no contracts.")
@@ -162,7 +214,7 @@ class _Audit:
 
     def _replay(self, last: Header) -> None:
         report = self.report
-        traced = None if self._exchange is None else self._exchange.address
+        traced = [] if self._exchange is None else self._exchange.addresses
         checks = (report.check("headers"), report.check("receipts"))
         reader = ChainReader(self._client, list(self._roles), *checks, traced)
         total = report.to_block - report.from_block + 1
@@ -196,7 +248,8 @@ class _Audit:
                 for event in events:
                     self._registry.apply(event)
         if self._exchange is not None and by_contract:
-            call = self._call(block, index) if self._exchange.address in by_contract else None
+            traced = any(address in by_contract for address in self._exchange.addresses)
+            call = self._call(block, index) if traced else None
             self._exchange.apply(by_contract, legs, call, block.timestamp_seconds)
 
     def _call(self, block: Block, index: int) -> Call | None:

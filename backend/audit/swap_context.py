@@ -16,6 +16,8 @@ from backend.chain.exchange_events import SwapBurnt
 from backend.chain.manifest import ProgrammeEntry
 
 DebtEvent = DebtBooked | DebtReserved | ReservationEnded
+Debts = dict[bytes, list[DebtEvent]]
+"""What a transaction logged of debts and has not been accounted for yet, by swap."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,18 +35,21 @@ class Transaction:
 
     now: int
     """Its block's time, Unix seconds."""
+    debts: Debts
     burns: dict[bytes, deque[Leg]] = field(default_factory=dict)
     mints: dict[bytes, deque[Leg]] = field(default_factory=dict)
-    debts: dict[bytes, list[DebtEvent]] = field(default_factory=dict)
     opened: dict[bytes, BurntSwap] = field(default_factory=dict)
     restored: list[Leg] = field(default_factory=list)
     """Mints that gave points back; no supply cap bounds them."""
 
-    def add_debts(self, events: Sequence[ChainEvent]) -> None:
-        """Keeps those of the clearing house's logs that belong to a swap."""
-        for event in events:
-            if isinstance(event, DebtBooked | DebtReserved | ReservationEnded):
-                self.debts.setdefault(event.swap_id, []).append(event)
+
+def debts_of(events: Sequence[ChainEvent]) -> Debts:
+    """Those of the clearing house's logs that belong to swaps."""
+    debts: Debts = {}
+    for event in events:
+        if isinstance(event, DebtBooked | DebtReserved | ReservationEnded):
+            debts.setdefault(event.swap_id, []).append(event)
+    return debts
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from backend.audit.endings import Endings
 from backend.audit.lanes import Agreement, LaneState, name
 from backend.audit.legs import Leg
 from backend.audit.pricing import least_bonus, price_problems
-from backend.audit.swap_context import BurntSwap, SwapContext, Transaction
+from backend.audit.swap_context import BurntSwap, Debts, SwapContext, Transaction, debts_of
 from backend.chain.event_types import ChainEvent, CrosschainBurn, Paused, Unpaused
 from backend.chain.exchange_events import SwapBurnt, SwapMinted, SwapPending, SwapPosted, SwapRefunded
 from backend.chain.exchange_types import NO_QUOTE_ID
@@ -37,24 +37,33 @@ class SwapRules:
         house_events: Sequence[ChainEvent],
         timestamp_seconds: int,
     ) -> Transaction:
-        """One transaction: the exchange's events in order, the legs by token, the clearing house's events."""
-        done = Transaction(timestamp_seconds)
-        done.add_debts(house_events)
-        self._sort_legs(legs, done)
+        """One transaction of the only exchange: its events in order, the legs by token, the clearing house's events."""
+        debts = debts_of(house_events)
+        done = self.apply_own(events, legs, debts, timestamp_seconds)
+        judge_leftovers(self._context, {self._context.exchange}, legs, debts)
+        return done
+
+    def apply_own(
+        self,
+        events: Sequence[ChainEvent],
+        legs: Mapping[bytes, Sequence[Leg]],
+        debts: Debts,
+        timestamp_seconds: int,
+    ) -> Transaction:
+        """One transaction: the exchange's events in order, the legs by token, what was logged of debts.
+
+        Takes its own legs, and from `debts` those that its swaps leave.
+        """
+        done = Transaction(timestamp_seconds, debts)
+        for token, of_token in legs.items():
+            for leg in of_token:
+                if leg.event.caller == self._context.exchange:
+                    side = done.burns if isinstance(leg.event, CrosschainBurn) else done.mints
+                    side.setdefault(token, deque()).append(leg)
         for event in events:
             self._judge(event, done)
         self._judge_rest(done)
         return done
-
-    def _sort_legs(self, legs: Mapping[bytes, Sequence[Leg]], done: Transaction) -> None:
-        for token, of_token in legs.items():
-            for leg in of_token:
-                if leg.event.caller != self._context.exchange:
-                    detail = f"{leg.event.amount} points by 0x{leg.event.caller.hex()}, who is not the exchange"
-                    self._context.fail("legs", leg.event, detail)
-                    continue
-                side = done.burns if isinstance(leg.event, CrosschainBurn) else done.mints
-                side.setdefault(token, deque()).append(leg)
 
     def _judge(self, event: ChainEvent, done: Transaction) -> None:
         match event:
@@ -81,8 +90,6 @@ class SwapRules:
             fail("legs", swap.event, "the points were burnt, and neither minted nor kept waiting")
         for leg in (leg for side in (done.burns, done.mints) for legs in side.values() for leg in legs):
             fail("legs", leg.event, f"{leg.event.amount} points, and no swap that they belong to")
-        for debt in (debt for debts in done.debts.values() for debt in debts):
-            fail("debts", debt, f"no swap 0x{debt.swap_id.hex()} of this transaction leaves that")
 
     # ---- the burn leg
 
@@ -161,3 +168,15 @@ class SwapRules:
             context.fail("legs", event, "the lots that it logs are not those that were burnt")
         if leg.lots != leg.earliest_first:
             context.fail("legs", event, "the burnt lots were not the account's earliest")
+
+
+def judge_leftovers(
+    context: SwapContext, exchanges: set[bytes], legs: Mapping[bytes, Sequence[Leg]], debts: Debts
+) -> None:
+    """What of a transaction belongs to no exchange and to no swap, when all exchanges have taken theirs."""
+    for leg in (leg for of_token in legs.values() for leg in of_token):
+        if leg.event.caller not in exchanges:
+            detail = f"{leg.event.amount} points by 0x{leg.event.caller.hex()}, who is not the exchange"
+            context.fail("legs", leg.event, detail)
+    for debt in (debt for of_swap in debts.values() for debt in of_swap):
+        context.fail("debts", debt, f"no swap 0x{debt.swap_id.hex()} of this transaction leaves that")

@@ -25,14 +25,14 @@ class Refuse(MetaPathFinder):
 sys.meta_path.insert(0, Refuse())
 from pathlib import Path
 from backend.audit.command import audit_command
-sys.exit(audit_command([sys.argv[1]], Path(sys.argv[2]), to_block="latest"))
+sys.exit(audit_command([sys.argv[1]], [Path(sys.argv[2])], to_block="latest"))
 """
 
 
 def test_command__all_well__reports_written_and_zero(history: History, tmp_path: Path) -> None:
     status = audit_command(
         [history.chain.url],
-        history.deployment.manifest_path,
+        [history.deployment.manifest_path],
         json_path=tmp_path / "report.json",
         html_path=tmp_path / "report.html",
         to_block="latest",
@@ -55,7 +55,7 @@ def test_command__doctored_manifest__finding_on_paper_and_one(
     manifest["programmes"][0]["terms"]["validity_epochs"] = 5
     (tmp_path / "manifest.json").write_text(json.dumps(manifest))
     status = audit_command(
-        [history.chain.url], tmp_path / "manifest.json", html_path=tmp_path / "report.html", to_block="latest"
+        [history.chain.url], [tmp_path / "manifest.json"], html_path=tmp_path / "report.html", to_block="latest"
     )
     assert status == FAILED
     assert "validity: the manifest says 5, the chain 4" in (tmp_path / "report.html").read_text()
@@ -71,7 +71,7 @@ def test_command__cannot_run__says_why_and_two(
     paths = {"no manifest": tmp_path / "missing.json", "not a manifest": tmp_path / "empty.json"}
     path = paths.get(case, history.deployment.manifest_path)
     to_block = "999999" if case == "no such block" else "latest"
-    assert audit_command([url], path, to_block=to_block) == CANNOT_RUN
+    assert audit_command([url], [path], to_block=to_block) == CANNOT_RUN
     assert "The audit could not run" in capsys.readouterr().err
 
 

@@ -231,5 +231,5 @@ def test_machine(crossing, alice, bob, pauser, guardian, mallory, member_key, cl
     actors = {"alice": alice, "bob": bob, "pauser": pauser, "guardian": guardian, "stranger": mallory}
     Machine.opened = open_market(crossing, actors, member_key, clock.now_seconds)
     chain.snapshot()
-    bounds = settings(max_examples=examples(16), stateful_step_count=20, deadline=None, database=None)
+    bounds = settings(max_examples=examples(13), stateful_step_count=20, deadline=None, database=None)
     run_state_machine_as_test(Machine, settings=bounds)

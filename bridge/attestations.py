@@ -19,8 +19,6 @@ from bridge.settings import AttesterEndpoint
 log = structlog.get_logger(__name__)
 _PAGE = 100
 _PAGES_AT_A_TIME = 10
-_PATIENCE_SECONDS = 1.0
-"""How long a round waits for answers; later ones count in the next round."""
 _REST_SECONDS = 5.0
 """An attester that failed is left alone for so long."""
 _LONGEST_ANSWER_BYTES = 16_000_000
@@ -56,6 +54,8 @@ class Collector:
 
     attesters: Sequence[AttesterEndpoint]
     timeout_seconds: float
+    patience_seconds: float
+    """How long a round waits for answers; later ones count in the next round."""
     signatures: dict[BatchKey, dict[bytes, bytes]] = field(init=False, default_factory=dict)
     """By batch and signer; all verified against the batch's own digest. In memory: they can be asked for again."""
     _pool: ThreadPoolExecutor = field(init=False)
@@ -108,7 +108,7 @@ class Collector:
             if name not in self._asking:
                 self._asking[name] = self._pool.submit(self._ask, attester, route, min(missing), max(missing))
             started[name] = attester
-        wait([self._asking[name] for name in started], timeout=_PATIENCE_SECONDS)
+        wait([self._asking[name] for name in started], timeout=self.patience_seconds)
         for name, attester in started.items():
             if self._asking[name].done():
                 self._take(attester, self._asking.pop(name), batches)

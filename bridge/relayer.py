@@ -76,7 +76,7 @@ class Relayer:
             {"relayer": "0x" + signer.address.hex()}
             | {f"gateway of {chain.chain_id}": "0x" + chain.gateway.hex() for chain in chains.values()}
         )
-        self.collector = Collector(settings.attesters, settings.timeout_seconds)
+        self.collector = Collector(settings.attesters, settings.timeout_seconds, settings.patience_seconds)
         self._sources = [_Source(Watcher(each, chains, journal, reading_quorum(each))) for each in chains.values()]
         self._health = {chain_id: _Health() for chain_id in chains}
         fees = FeePolicy(cap=settings.max_fee_per_gas_gwei * 10**9)

@@ -162,6 +162,9 @@ class RelaySettings(_Section):
     )
     longest_retry_seconds: float = Field(default=600.0, gt=0, description="Longest such pause")
     timeout_seconds: float = Field(default=5.0, gt=0, le=60, description="Wait for an attester's answer")
+    patience_seconds: float = Field(
+        default=1.0, gt=0, le=60, description="How long a round waits for attesters; later answers count in the next"
+    )
     host: str = Field(default="127.0.0.1", description="Address of health and metrics")
     port: int = Field(default=8202, ge=0, le=65535, description="Port of health and metrics; 0: a free one")
 

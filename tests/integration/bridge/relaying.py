@@ -79,6 +79,8 @@ class Bridge:
             "key": KeySettings(dev_account=RELAYER),
             "attesters": [host.endpoint for host in self.hosts],
             "port": 0,
+            "timeout_seconds": 60,
+            "patience_seconds": 60,
             **(relay or {}),
         }
         return BridgeSettings(

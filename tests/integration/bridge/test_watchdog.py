@@ -49,7 +49,7 @@ def test_honest_swaps_are_only_counted(bridge: Bridge) -> None:
 
 
 def test_a_forged_mint_stops_its_lane_at_both_ends(bridge: Bridge) -> None:
-    watchdog = bridge.watchdog()
+    watchdog = bridge.watchdog(patience_seconds=0)
     bridge.world.swap("grocer", "fuel")
     look(bridge, watchdog)
     bridge.forge("grocer", "fuel", 77, 300, *ATTESTERS[:2])
@@ -67,7 +67,7 @@ def test_a_forged_mint_stops_its_lane_at_both_ends(bridge: Bridge) -> None:
 
 
 def test_a_lane_agreed_anew_is_not_stopped_for_what_was_known(bridge: Bridge) -> None:
-    watchdog = bridge.watchdog()
+    watchdog = bridge.watchdog(patience_seconds=0)
     bridge.forge("grocer", "fuel", 77, 300, *ATTESTERS[:2])
     look(bridge, watchdog, rounds=3)
     bridge.world.agree("grocer", "fuel")
@@ -91,14 +91,14 @@ def test_a_mint_whose_burn_the_own_node_does_not_show_yet_is_given_time(bridge: 
 
 
 def test_a_restart_remembers_what_was_read_and_what_is_to_be_stopped(bridge: Bridge) -> None:
-    watchdog = bridge.watchdog(key={})
+    watchdog = bridge.watchdog(key={}, patience_seconds=0)
     bridge.world.swap("grocer", "fuel")
     bridge.forge("grocer", "fuel", 77, 300, *ATTESTERS[:2])
     look(bridge, watchdog, rounds=2)
     before = watchdog.report()
     assert open_lanes(bridge, "fuel") == set(LANES)  # Without a key it only warns.
     watchdog.close()
-    watchdog = bridge.watchdog()
+    watchdog = bridge.watchdog(patience_seconds=0)
     after = watchdog.report()
     assert (after.lanes, after.routes, after.violations) == (before.lanes, before.routes, before.violations)
     look(bridge, watchdog)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from scripts.chaos.rig import Rig
-from scripts.chaos.town import PAUSE, UNPAUSE, Lane
+from scripts.chaos.town import FINALITY_BLOCKS, PAUSE, UNPAUSE, Lane
 
 
 def swap_both_ways(rig: Rig) -> None:
@@ -53,7 +53,8 @@ def priced_out(rig: Rig) -> None:
     away = rig.town.away
     away.anvil.automine(False)
     rig.town.out.swap(800)
-    rig.until(lambda: away.pooled() > 0, "no delivery was sent")
+    rig.town.home.anvil.mine(FINALITY_BLOCKS)
+    rig.until(lambda: away.pooled() > 0, "no delivery was sent", mining=False)
     rig.make_dear(away, blocks=12)
     away.anvil.automine(True)
     settle(rig)

@@ -77,9 +77,11 @@ def _forgotten_pool(rig: Rig) -> None:
     away = rig.town.away.anvil
     away.automine(False)
     rig.town.out.swap(1_000)
+    rig.town.home.anvil.mine(FINALITY_BLOCKS)
     for _ in range(3):
-        rig.until(lambda: rig.town.away.pooled() > 0, "no delivery was sent")
+        rig.until(lambda: rig.town.away.pooled() > 0, "no delivery was sent", mining=False)
         away.drop_all_transactions()
+        away.mine(1)
     away.automine(True)
 
 

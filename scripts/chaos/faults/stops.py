@@ -95,11 +95,11 @@ def _daily_cap(rig: Rig) -> None:
     # The source counts too, so the second swap can only be sent when its window has moved on.
     town.out.swap(100_000, member=0, seconds=6 * DAY)
     rig.converge()
-    town.home.anvil.jump(DAY + _HOUR)
+    town.home.anvil.jump(2 * DAY)
     town.out.swap(100_000, member=1, seconds=6 * DAY)
     rig.until(lambda: town.away.failures() > 0, "the cap was not reached")
     rig.blocks(10)
-    town.away.anvil.jump(DAY + 2 * _HOUR)
+    town.away.anvil.jump(2 * DAY)
     _expect(rig, minted=2, refunded=0)
 
 

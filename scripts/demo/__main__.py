@@ -17,10 +17,10 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from backend.audit.command import print_report
+from backend.audit.chains_report import ChainsReport
+from backend.audit.command import print_chains
 from backend.audit.html import save_html
-from backend.audit.report import Report
-from backend.audit.service import run_audit
+from backend.audit.service import run_audits
 from backend.chain.client import ChainClient
 from backend.chain.manifest import Manifest
 from backend.commands.common import sentence_for
@@ -161,20 +161,24 @@ def _settle(console: Console, site: Replay, settlement: Settlement) -> None:
     show_positions(console, stages, settlement.currency)
 
 
-def _audit(console: Console, stack: LocalStack) -> Report:
-    client = ChainClient([stack.chain_url], timeout_seconds=60)
+def _audit(console: Console, stage: Stage) -> ChainsReport:
+    """Both chains from their endpoints and manifests alone, and every burn against its mint or refund."""
+    clients = [ChainClient([stack.chain_url], timeout_seconds=60) for stack in stage.stacks]
+    manifests = [Manifest.load(stack.folder.manifest) for stack in stage.stacks]
     try:
         with console.status("auditing"):
-            report = run_audit(client, Manifest.load(stack.folder.manifest))
+            report = ChainsReport(*run_audits(list(zip(clients, manifests, strict=True))))
     finally:
-        client.close()
-    report.save_json(stack.folder.root / "audit.json")
-    save_html(report, stack.folder.root / "audit.html")
+        for client in clients:
+            client.close()
+    report.save_json(stage.audit.with_suffix(".json"))
+    save_html(report, stage.audit)
     return report
 
 
 def _show_addresses(console: Console, stage: Stage) -> None:
     """Print what can be opened, the member pages last."""
+    console.print(f"\naudit of both chains   {stage.audit}", markup=False)
     for stack in stage.stacks:
         samples = _samples(stack)
         console.print(f"\nchain {stack.options.chain_id}")
@@ -182,7 +186,6 @@ def _show_addresses(console: Console, stage: Stage) -> None:
             f"API        {stack.api_url}/v1/openapi.json   operator's key: {stack.operator_key}", markup=False
         )
         console.print(f"endpoint   {stack.chain_url}   manifest: {stack.folder.manifest}", markup=False)
-        console.print(f"audit      {stack.folder.root / 'audit.html'}", markup=False)
         console.print(f"settings   interpoints --env-file {stack.folder.root / 'environment'}", markup=False)
         console.print(f"pages      {stack.api_url}/", markup=False)
         for number, sample in enumerate(samples):
@@ -219,17 +222,15 @@ def run(console: Console, options: argparse.Namespace) -> int:
         _exchange(console, stage, sites)
         for site in sites:
             site.close()
-        reports = [_audit(console, stack) for stack in stage.stacks]
-        show_summary(
-            console, [(stack.database_url, report) for stack, report in zip(stage.stacks, reports, strict=True)]
-        )
-        for report in reports:
-            print_report(report, console)
+        report = _audit(console, stage)
+        databases = [stack.database_url for stack in stage.stacks]
+        show_summary(console, list(zip(databases, report.chains, strict=True)))
+        print_chains(report, console)
         console.print(f"{options.weeks} weeks in {time.monotonic() - started:.0f} s", style="dim")
         if not options.exit:
             _show_addresses(console, stage)
             _keep_serving(stage)
-        return 0 if all(report.passed for report in reports) else 1
+        return 0 if report.passed else 1
     finally:
         console.print("stopping", style="dim")
         stage.stop()

@@ -98,9 +98,12 @@ class StoppedLane:
 
     def _show(self, stages: Sequence[tuple[str, dict[str, Lots]]]) -> None:
         plan = self._plan
-        title = f"{plan.destination.name} stops the lane from {plan.source.name} while {STOPPED_SWAPS} swaps are on it"
+        title = (
+            f"{plan.destination.name} stops the lane from {plan.source.name} while {STOPPED_SWAPS} swaps are on it:\n"
+            f"{plan.source.name}'s points, and the day on which they expire"
+        )
         table = Table(title=title, title_justify="left")
-        table.add_column("household")
+        table.add_column("household", no_wrap=True)
         for name, _ in stages:
             table.add_column(name, no_wrap=True)
         for household in stages[0][1]:
@@ -109,4 +112,4 @@ class StoppedLane:
 
 
 def _text(lots: Lots) -> str:
-    return "\n".join(f"{points:,} until {datetime.fromisoformat(ends):%-d %b %Y}" for points, ends in lots) or "none"
+    return "\n".join(f"{points:,}  {datetime.fromisoformat(ends):%Y-%m-%d}" for points, ends in lots) or "none"

@@ -33,6 +33,8 @@ class Stage:
 
     def __init__(self, state: Path, options: argparse.Namespace, say: Say) -> None:
         self._say = say
+        self.audit = state / "demo" / "audit.html"
+        """Where the audit's page is written, and beside it the report for machines."""
         self.bridge = Bridge(StateFolder(state / "demo-bridge"), say)
         common = StackOptions(
             programmes=(),

@@ -1,4 +1,4 @@
-"""The demonstration as a user runs it, with the first week of the data."""
+"""The demonstration as a user runs it, with the first week of the data: two chains, and a bridge between them."""
 
 from __future__ import annotations
 
@@ -15,51 +15,84 @@ import httpx
 from tests.integration.stack.conftest import ROOT
 
 
-def _command(state: Path, *options: str) -> list[str]:
-    return [sys.executable, "-m", "scripts.demo", "--weeks", "1", "--port", "0", "--state", str(state), *options]
-
-
-def test_demo__audits_serves_and_can_be_run_again(folder: Path) -> None:
-    state = folder / "state"
-    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
-    process = subprocess.Popen(
-        _command(state), cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+def _start(state: Path) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "scripts.demo", "--weeks", "1", "--port", "0", "--state", str(state)]
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1", "COLUMNS": "160"}
+    return subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
+
+
+def _read_until(process: subprocess.Popen[str], wanted: str) -> str:
+    """What it says up to and with a line that has `wanted` in it, or all."""
     assert process.stdout is not None
     lines = []
     for line in process.stdout:
         lines.append(line)
-        if "Ctrl-C stops it" in line:
+        if wanted in line:
             break
-    said = "".join(lines)
+    return "".join(lines)
+
+
+def _end(process: subprocess.Popen[str], number: signal.Signals) -> int:
+    process.send_signal(number)
+    assert process.stdout is not None
+    process.stdout.read()
+    process.stdout.close()
+    return process.wait()
+
+
+def test_demo__after_a_killed_run__swaps_across_audits_and_serves(folder: Path) -> None:
+    state = folder / "state"
+    killed = _start(state)
+    said = _read_until(killed, "starting the bridge")
+    # As a lost terminal or a power cut would end it: the next run has to clear up.
+    killed.kill()
+    killed.wait()
+    assert killed.stdout is not None
+    killed.stdout.close()
+    assert "starting the bridge" in said, said
+    process = _start(state)
+    said = _read_until(process, "Ctrl-C stops it")
     try:
-        assert "Passed:" in said
-        report = json.loads((state / "demo" / "audit.json").read_text())
-        assert report["verdict"] == "passed"
-        programmes = {each["slug"]: each for each in report["programmes"]}
-        assert set(programmes) == {"supermarket", "pharmacy", "fuel"}
-        supermarket = programmes["supermarket"]
-        assert all(supermarket[figure] > 0 for figure in ("issued", "redeemed", "refunded", "clawed_back", "live"))
-        for each in programmes.values():
-            came_in = each["issued"] + each["refunded"] + each["exchanged_in"]
-            went_out = each["redeemed"] + each["clawed_back"] + each["expired"] + each["exchanged_out"]
-            assert came_in - went_out == each["live"]
-        assert supermarket["exchanged_in"] > 0
-        assert supermarket["exchanged_out"] > 0
-        assert "creditors withdrew" in said
-        link = re.search(r"http://127\.0\.0\.1:\d+/m/\S+", said)
-        assert link is not None
-        page = httpx.get(link.group(), follow_redirects=True, timeout=30)
-        assert page.status_code == 200
-        assert "Evergreen Market" in page.text
+        assert said.count("ended what a killed run left behind") == 3
+        assert "Passed:" in said, said
+        _check_crossings(said)
+        _check_figures(state)
+        links = re.findall(r"http://127\.0\.0\.1:\d+/m/\S+", said)
+        assert links, said
+        pages = [httpx.get(link, follow_redirects=True, timeout=30) for link in (links[0], links[-1])]
+        assert [page.status_code for page in pages] == [200, 200]
+        assert "Evergreen Market" in pages[0].text
+        assert "Northway Fuel" in pages[1].text
     finally:
-        # As a lost terminal or a power cut would end it: the next run has to clear up.
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        process.stdout.close()
-    again = subprocess.run(
-        _command(state, "--exit"), cwd=ROOT, capture_output=True, text=True, timeout=280, check=False
-    )
-    assert again.returncode == 0, again.stdout + again.stderr
-    assert "ended what a killed run left behind" in again.stdout
-    assert not (state / "demo" / "postgres" / "postmaster.pid").exists()
+        status = _end(process, signal.SIGTERM)
+    assert status == 0
+    assert not any((state / name / "postgres" / "postmaster.pid").exists() for name in ("demo", "demo-second"))
+
+
+def _check_crossings(said: str) -> None:
+    """Every swap ended, those of the stopped lane with the points and expiry from before."""
+    assert "an attester is killed" in said
+    assert "has signed the same" in said
+    assert "In flight: 0 swaps" in said
+    stopped = said[said.index("stops the lane from") :].split("└", maxsplit=1)[0]
+    rows = [line.split("│")[1:-1] for line in stopped.splitlines() if line.startswith("│")]
+    assert sum(bool(row[0].strip()) for row in rows) == 3
+    assert [row[1].strip() for row in rows] == [row[3].strip() for row in rows], "before and refunded are the same"
+    assert any(row[1].strip() != row[2].strip() for row in rows), "they were burnt in between"
+    assert said.count("creditors withdrew") == 2, "each chain is settled"
+
+
+def _check_figures(state: Path) -> None:
+    report = json.loads((state / "demo" / "audit.json").read_text())
+    assert report["verdict"] == "passed"
+    programmes = {each["slug"]: each for chain in report["chains"] for each in chain["programmes"] if each["issued"]}
+    assert set(programmes) == {"supermarket", "pharmacy", "fuel"}
+    supermarket = programmes["supermarket"]
+    assert all(supermarket[figure] > 0 for figure in ("issued", "redeemed", "refunded", "clawed_back", "live"))
+    for each in programmes.values():
+        came_in = each["issued"] + each["refunded"] + each["exchanged_in"]
+        went_out = each["redeemed"] + each["clawed_back"] + each["expired"] + each["exchanged_out"]
+        assert came_in - went_out == each["live"]
+        assert min(each["exchanged_in"], each["exchanged_out"]) > 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -56,6 +58,8 @@ class Bridge:
     stack: ExitStack
     hosts: list[AttesterHost] = field(default_factory=list)
     seconds: float = 1_000.0
+    still: list[Side] = field(default_factory=list)
+    """Chains that mine only when told."""
 
     # Parts
 
@@ -155,7 +159,8 @@ class Bridge:
         for _ in range(rounds):
             for relayer in relayers:
                 while relayer.step():
-                    pass
+                    self.mined()
+                self.mined()
             self.seconds += 600
 
     def converge(self, *relayers: Relayer, rounds: int = 8) -> None:
@@ -197,10 +202,20 @@ class Bridge:
     def not_mining(self, side: Side) -> Iterator[None]:
         """Blocks only when told."""
         side.chain.automine(False)
+        self.still.append(side)
         try:
             yield
         finally:
+            self.still.remove(side)
             side.chain.automine(True)
+
+    def mined(self) -> None:
+        """Returns once what was sent is mined, on chains that mine by themselves: they do so a moment later."""
+        for side in self.world.sides:
+            deadline = time.monotonic() + 60
+            while side not in self.still and side.chain.rpc("txpool_status") != {"pending": "0x0", "queued": "0x0"}:
+                assert time.monotonic() < deadline, "the pool is not empty"
+                threading.Event().wait(0.01)
 
     # What became of it
 

@@ -70,6 +70,7 @@ def test_a_failed_message_is_refused_at_once_when_its_deadline_passes(bridge: Br
     assert stages(relayer) == [Stage.FAILED]
     world.second.chain.jump(3_700)
     relayer.step()
+    bridge.mined()
     assert bridge.outcomes("grocer", "fuel") == REFUSED
     bridge.converge(relayer)
     assert world.first.token("grocer").balance_of(world.alice.address) == POINTS

@@ -144,6 +144,7 @@ def test_a_delivery_that_ran_out_of_gas_is_delivered_anew(bridge: Bridge) -> Non
         second.chain.drop_all_transactions()
     starved = Purpose("deliver", 31337, slot.purpose.message_nonces, 100_000, slot.purpose.data)
     sender(relayer).send([starved], sender(relayer).look(), slot.last.fees)
+    bridge.mined()
     assert bridge.nonce(relayer, second) == 1
     assert bridge.outcomes("grocer", "fuel") == {SwapStatus.NONE}
     bridge.relay(relayer, rounds=2)

@@ -18,6 +18,7 @@ def look(bridge: Bridge, watchdog: Watchdog, rounds: int = 1) -> None:
             side.finalise()
         while watchdog.step():
             pass
+        bridge.mined()
 
 
 def open_lanes(bridge: Bridge, at: str) -> set[tuple[str, str]]:

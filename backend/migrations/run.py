@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
+
+_one_at_a_time = threading.Lock()
+"""Alembic keeps the migration under way in its modules: two threads would migrate each other's database."""
 
 
 def _config(database_url: str) -> Config:
@@ -17,7 +21,8 @@ def _config(database_url: str) -> Config:
 
 def upgrade(database_url: str, revision: str = "head") -> None:
     """Brings the database up to `revision`. Running it again does nothing."""
-    command.upgrade(_config(database_url), revision)
+    with _one_at_a_time:
+        command.upgrade(_config(database_url), revision)
 
 
 def check(database_url: str) -> None:

@@ -111,11 +111,11 @@ class AbroadRules(SwapRules):
         context.figures_of(event.lane_id).refunded += 1
         leg = self._endings.judge_restored(event, lane, (swap.account, swap.lots), done)
         done.restored += [] if leg is None else [leg]
-        counted = lane.count_back(swap.points_out, done.now)
+        before = lane.count_back(swap.points_out, done.now)
         context.examine("lane_caps")
         last = lane.agreed or lane.last
-        if last is not None and counted > last.terms.daily_cap_out:
-            context.fail("lane_caps", event, f"{counted} points out came back within a day")
+        if last is not None and before and before >= last.terms.daily_cap_out:
+            context.fail("lane_caps", event, f"{before} points out had come back within a day, no less than its cap")
 
     # ---- in
 

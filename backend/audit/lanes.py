@@ -69,10 +69,10 @@ class LaneState:
         return sum(self.volumes.values())
 
     def count_back(self, points: int, timestamp_seconds: int) -> int:
-        """Adds points out of a swap that came back; answers how many the cap counts together, 0 for a day's first."""
+        """Adds points out of a swap that came back; answers how many had come back before it within the day."""
         before = sum(_counted(self.refunds, 0, timestamp_seconds).values())
         self.refunds = _counted(self.refunds, points, timestamp_seconds)
-        return before + points if before else 0
+        return before
 
 
 def _counted(volumes: dict[int, int], points: int, timestamp_seconds: int) -> dict[int, int]:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from backend.audit.lanes import BUCKET_SECONDS, LaneState
 from backend.chain.event_types import ChainEvent
 from backend.chain.exchange_events import (
     LaneAgreed,
@@ -115,3 +116,9 @@ def test_lane__opposite_gains__lanes(market: Market, numerator: int, found: list
 def test_lane__log_of_others__lanes(market: Market, event: ChainEvent, says: str) -> None:
     market.rules.apply([event], {}, [], NOW)
     assert says in market.failed["lanes"][0]
+
+
+def test_count_back__a_day_of_refunds__says_what_came_before() -> None:
+    lane = LaneState(GROCER, FUEL)
+    assert [lane.count_back(points, NOW) for points in (70, 50, 1)] == [0, 70, 120]
+    assert lane.count_back(5, NOW + 6 * BUCKET_SECONDS) == 0

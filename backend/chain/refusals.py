@@ -74,7 +74,7 @@ _CROSSCHAIN_SENTENCES: Final = {
     "NotCrosschain": "Swaps to another chain go from a programme of this chain to one of that chain.",
     "NotLinked": "There is no connection to chain {chainId}.",
     "RefundCapExceeded": (
-        "The lane's refunds of 24 hours are nearly used up: {available} points can come back now, not {pointsOut}."
+        "The lane's refunds of 24 hours, {used} points, have reached its cap of {cap}. More can come back later."
     ),
     "WrongRoute": "A swap of this lane does not come from chain {chainId}.",
 }

@@ -40,6 +40,7 @@ contract CrosschainExchange is ExchangeSwaps, ERC7786Recipient, ICrosschainExcha
 
     /// @dev Zero where neither declared nor fixed: at home here.
     mapping(bytes32 programmeId => uint256 chainId) private _homes;
+    // slither-disable-next-line uninitialized-state // written through a pointer
     mapping(uint256 chainId => Link link) private _links;
     /// @dev By the hash of a counterpart's ERC-7930 address.
     mapping(bytes32 counterpart => uint256 chainId) private _chains;
@@ -148,6 +149,7 @@ contract CrosschainExchange is ExchangeSwaps, ERC7786Recipient, ICrosschainExcha
     }
 
     /// @dev Authenticated: the counterpart of a linked chain sent it.
+    // slither-disable-next-line msg-value-in-nonpayable // its caller, receiveMessage, is payable
     function _processMessage(address, bytes32, bytes calldata sender, bytes calldata payload)
         internal
         override
@@ -241,7 +243,8 @@ contract CrosschainExchange is ExchangeSwaps, ERC7786Recipient, ICrosschainExcha
     }
 
     /// @dev Gives back what was burnt here. Every swap that was minted is pending here too, so a gateway that lies could refund
-    /// all of them: the lane's cap bounds it. The first refund of a day always passes: no cap is too small for a swap to come back.
+    /// all of them: the lane's cap bounds it. Whatever its size a refund passes while the cap is not reached, so that neither a low
+    /// cap nor other people's small refunds lock a large one in.
     // slither-disable-next-line reentrancy-events // what is restored is known after the call; nonReentrant
     function _refund(uint256 chainId, CrosschainSwap calldata sent, bytes32 payloadHash) private {
         bytes32 laneId = sent.laneId;
@@ -252,11 +255,11 @@ contract CrosschainExchange is ExchangeSwaps, ERC7786Recipient, ICrosschainExcha
         uint256 volumes = _refunds[laneId];
         uint256 used = SlidingCap.used(volumes, block.timestamp);
         uint256 cap = lane.load().terms.dailyCapOut;
-        if (used != 0 && used + sent.pointsOut > cap) {
-            revert RefundCapExceeded(laneId, sent.pointsOut, Math.saturatingSub(cap, used));
-        }
+        if (used != 0 && used >= cap) revert RefundCapExceeded(laneId, used, cap);
 
-        _refunds[laneId] = SlidingCap.count(volumes, sent.pointsOut, block.timestamp);
+        // No more than the word can count.
+        uint256 counted = Math.min(sent.pointsOut, SlidingCap.MAX_CAP - used);
+        _refunds[laneId] = SlidingCap.count(volumes, counted, block.timestamp);
         _setStatus(sent.swapId, SwapStatus.Refunded);
         address account = sent.account;
         (Lot[] memory restored, uint256 expiredAmount) = _restoreLots(_tokenOf(source), account, sent.lots);

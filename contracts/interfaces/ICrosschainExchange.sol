@@ -68,13 +68,15 @@ enum RefusalReason {
 ///
 /// Trust assumptions, besides those of IExchange
 /// - A gateway that is linked for a chain says truly what the counterpart there sent. If it lies, it can mint no more than the
-///   lane's daily cap and the clearing house allow, and have swaps refunded that were minted, no more in any 24 hours than the
-///   lane's daily cap. It reaches no lane of another chain.
+///   lane's daily cap and the clearing house allow, and have swaps refunded that were minted, in any 24 hours less than the lane's
+///   daily cap and one swap more. By false swaps it can use up the numbers of true ones, which then end in neither way, also
+///   after it stopped lying. It reaches no lane of another chain.
 /// - DEFAULT_ADMIN links gateways, each chain's once and for good.
 /// - LANE_ROLE of a programme's token declares its home, once, before it agrees to a lane.
 /// - GUARDIAN_ROLE of this contract stops lanes, and no more.
 interface ICrosschainExchange is IExchange {
     /// @notice The exchange of another chain is linked for good. `counterpart` is its ERC-7930 address, chain and account.
+    // slither-disable-next-line unindexed-event-address // as OpenZeppelin's CrosschainLinked has it
     event LinkRegistered(address gateway, bytes counterpart);
     /// @notice The programme's points live on that chain. Logged on declaration, and for this chain when a programme that
     /// declared none first proposes or accepts a lane. It stays so.
@@ -106,9 +108,9 @@ interface ICrosschainExchange is IExchange {
     error WrongRoute(bytes32 laneId, uint256 chainId);
     /// @notice The swap of this number came before.
     error AlreadyArrived(bytes32 laneId, uint256 number);
-    /// @notice The lane's refunded points out in 24 hours would exceed its cap; `available` can come back now. The first refund of
-    /// such a time always can, whatever its size.
-    error RefundCapExceeded(bytes32 laneId, uint256 pointsOut, uint256 available);
+    /// @notice The lane's refunded points out of the last 24 hours, `used`, have reached its cap. Before that any refund passes,
+    /// whatever its size; the first one of such a time always does.
+    error RefundCapExceeded(bytes32 laneId, uint256 used, uint256 cap);
     /// @notice The message contradicts itself, or carries money.
     error InvalidMessage();
 

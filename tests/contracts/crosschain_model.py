@@ -118,7 +118,7 @@ class CrosschainModel(ExchangeModel):
         used = self._refunded(departure.route)
         terms = self.lane(*departure.route).terms
         cap = terms.daily_cap_out if terms else 0
-        problems.unless(used == 0 or used + departure.points_out <= cap, "RefundCapExceeded")
+        problems.unless(used == 0 or used < cap, "RefundCapExceeded")
         problems.unless(departure.route[0] not in self.paused_tokens, "EnforcedPause")
         problems.stop()
         self.refunds.setdefault(departure.route, []).append((self.now_seconds, departure.points_out))

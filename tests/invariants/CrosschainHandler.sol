@@ -319,7 +319,7 @@ contract CrosschainHandler is CrosschainPost {
         if (kind == MessageKind.Refund) {
             uint256 cap = _homeExchange(source).laneOf(_laneId(lane)).terms.dailyCapOut;
             uint256 used = _refundedOf(lane);
-            return _homeToken(source).paused() || (used != 0 && used + swapped.pointsOut > cap);
+            return _homeToken(source).paused() || (used != 0 && used >= cap);
         }
         (bool refuses, LaneTerms memory terms) = _refuses(lane, swapped);
         if (refuses) return false;

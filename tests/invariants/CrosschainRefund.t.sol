@@ -103,7 +103,7 @@ contract CrosschainRefundTest is CrosschainCase {
         CrosschainSwap memory third = _sent(10);
         _refundArrives(first);
         _refundArrives(second);
-        bytes memory refusal = abi.encodeWithSelector(ICrosschainExchange.RefundCapExceeded.selector, _laneId(THERE), 5, 0);
+        bytes memory refusal = abi.encodeWithSelector(ICrosschainExchange.RefundCapExceeded.selector, _laneId(THERE), 1_000, 1_000);
         _refundFails(third, refusal);
         vm.warp(block.timestamp + 30 hours);
         _refundArrives(third);
@@ -118,12 +118,47 @@ contract CrosschainRefundTest is CrosschainCase {
         _change(0, terms);
         _refundArrives(first);
         bytes memory refusal =
-            abi.encodeWithSelector(ICrosschainExchange.RefundCapExceeded.selector, _laneId(THERE), 1_000, 0);
+            abi.encodeWithSelector(ICrosschainExchange.RefundCapExceeded.selector, _laneId(THERE), 1_000, 5);
         _refundFails(second, refusal);
         vm.warp(block.timestamp + 24 hours - 1);
         _refundFails(second, refusal);
         vm.warp(block.timestamp + 6 hours + 1);
         _refundArrives(second);
+    }
+
+    /// @notice Small refunds that somebody sees to each day do not keep a large one from coming back: it passes while the cap is
+    /// not reached, however far it goes beyond.
+    function test_refund_asLargeAsTheCap_passesAfterSmallOnes() external {
+        CrosschainSwap memory large = _sent(6_000);
+        vm.warp(block.timestamp + 30 hours);
+        CrosschainSwap memory dust = _sent(10);
+        _refundArrives(dust);
+        CrosschainSwap memory more = _sent(10);
+        _refundArrives(large);
+        _equal(_homeToken(0).balanceOf(_account(0, 0)), 9_990, "all but one came back");
+        bytes memory refusal =
+            abi.encodeWithSelector(ICrosschainExchange.RefundCapExceeded.selector, _laneId(THERE), 3_005, 3_000);
+        _refundFails(more, refusal);
+    }
+
+    /// @notice Refunds beyond the largest cap there is are counted as that much.
+    function test_refund_beyondTheLargestCap_isCounted() external {
+        uint48 most = (1 << 44) - 1;
+        LaneTerms memory terms = _terms();
+        terms.dailyCapOut = most;
+        _change(0, terms);
+        _issue(0, 0, uint256(most) * 2, "many");
+        CrosschainSwap memory all = _sent(uint256(most) * 2);
+        vm.warp(block.timestamp + 30 hours);
+        CrosschainSwap memory small = _sent(10);
+        CrosschainSwap memory late = _sent(10);
+        _refundArrives(small);
+        _refundArrives(all);
+        bytes memory refusal =
+            abi.encodeWithSelector(ICrosschainExchange.RefundCapExceeded.selector, _laneId(THERE), most, most);
+        _refundFails(late, refusal);
+        vm.warp(block.timestamp + 30 hours);
+        _refundArrives(late);
     }
 
     function test_refund_whileTheTokenIsPaused_waits() external {

@@ -198,7 +198,7 @@ class TestRefused:
 
 
 class TestRefundsOfThieves:
-    """Every swap that was minted stays pending here; a gateway that lies refunds the cap and less than a swap more a window."""
+    """Every swap that was minted stays pending here; a gateway that lies refunds a cap and a swap more a window."""
 
     @pytest.fixture
     def capped(self, open_out, terms):

@@ -9,7 +9,7 @@ from time import monotonic
 
 import httpx
 import structlog
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from backend.chain.attested_gateway import AttesterSet, Route, batch_digest, batch_of, signer_of
 from bridge.metrics import RELAY_ATTESTER_FAILURES, RELAY_BAD_SIGNATURES
@@ -22,6 +22,8 @@ _PAGES_AT_A_TIME = 10
 _REST_SECONDS = 5.0
 """An attester that failed is left alone for so long."""
 _LONGEST_ANSWER_BYTES = 16_000_000
+_MOST_ROUTES = 32
+"""Threads for each attester: one that never ends an answer must not take those of others."""
 
 
 class _Attestation(BaseModel):
@@ -35,7 +37,7 @@ class _Attestation(BaseModel):
 class _Page(BaseModel):
     model_config = ConfigDict(strict=True)
 
-    attestations: list[_Attestation]
+    attestations: list[_Attestation] = Field(max_length=_PAGE)
     next_from_block: int | None
 
 
@@ -63,7 +65,7 @@ class Collector:
     _rest_until: dict[str, float] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._pool = ThreadPoolExecutor(max(1, len(self.attesters)), "attesters")
+        self._pool = ThreadPoolExecutor(max(1, len(self.attesters)) * _MOST_ROUTES, "attesters")
         self._http = httpx.Client(timeout=self.timeout_seconds)
 
     def close(self) -> None:
@@ -177,17 +179,19 @@ class Collector:
                 },
             ) as response:
                 response.raise_for_status()
-                page = _Page.model_validate_json(_bounded(response))
+                page = _Page.model_validate_json(_bounded(response, monotonic() + 2 * self.timeout_seconds))
             found += page.attestations
             following = page.next_from_block
         return found
 
 
-def _bounded(response: httpx.Response) -> bytes:
-    """The body, if it is not too long. Errors: `httpx.DecodingError`."""
-    body = b""
+def _bounded(response: httpx.Response, end: float) -> bytes:
+    """The body, if it is neither too long nor drips past `end`. Errors: `httpx.DecodingError`, `httpx.ReadTimeout`."""
+    body = bytearray()
     for part in response.iter_bytes():
         body += part
+        if monotonic() > end:
+            raise httpx.ReadTimeout("the answer drips")
         if len(body) > _LONGEST_ANSWER_BYTES:
             raise httpx.DecodingError("the answer is too long")
-    return body
+    return bytes(body)

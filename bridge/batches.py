@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
 from backend.chain.attested_gateway import MESSAGE_GAS, Route, batch_of, encode_deliver, encode_retry
 from backend.chain.client import ChainClient, Json, Request
-from backend.chain.errors import ContractRevertedError, ExecutionRevertedError, NodeError, OutOfGasError
+from backend.chain.errors import (
+    ChainUnavailableError,
+    ContractRevertedError,
+    ExecutionRevertedError,
+    NodeError,
+    OutOfGasError,
+    RateLimitedError,
+)
 from backend.chain.merkle import MessageTree
 from backend.chain.reverts import revert_from_text
 from bridge.relay_store import BatchKey, KeptMessage
@@ -19,6 +27,10 @@ _HEADROOM = MESSAGE_GAS + MESSAGE_GAS // 63 + 100_000
 _FIRST_GUESS = 90_000
 """Gas of a message before any was estimated: more than a mint to a new holder needs."""
 _TOO_LITTLE = "InsufficientGas"
+_NOT_SAID = "NotEstimated"
+"""The node estimated other parcels and not this one."""
+_MOST_MESSAGES = 2_000
+"""Most messages whose deliveries are estimated at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +57,14 @@ class Estimate:
         return self.gas if self.parcel.kind == "retry" else max(self.gas - MESSAGE_GAS, 21_000)
 
     @property
+    def gas_known(self) -> bool:
+        """Whether the node has worked it out, if only that it is too much."""
+        return self.revert is None or self.revert.name != _NOT_SAID
+
+    @property
     def too_large(self) -> bool:
-        """More gas than a transaction may have."""
-        return self.revert is not None and self.revert.name == _TOO_LITTLE
+        """More than a transaction may have, or than the node works out; fewer messages may do."""
+        return self.revert is not None and self.revert.name in {_TOO_LITTLE, _NOT_SAID}
 
 
 @dataclass
@@ -59,11 +76,16 @@ class Packer:
     gas_per_message: int = _FIRST_GUESS
 
     def pack(
-        self, key: BatchKey, ids: Sequence[bytes], messages: Sequence[KeptMessage], signatures: Sequence[bytes]
+        self,
+        key: BatchKey,
+        ids: Sequence[bytes],
+        messages: Sequence[KeptMessage],
+        signatures: Sequence[bytes],
+        most: int = _MOST_MESSAGES,
     ) -> list[Parcel]:
-        """Deliveries of `messages`, all of one block whose messages have `ids`."""
+        """Deliveries of `messages`, all of one block whose messages have `ids`, with at most `most` in each."""
         tree = MessageTree(ids)
-        size = max(1, (self.gas_cap - _HEADROOM) // self.gas_per_message)
+        size = max(1, min((self.gas_cap - _HEADROOM) // self.gas_per_message, most))
         return [self._deliver(key, tree, messages[at : at + size], signatures) for at in range(0, len(messages), size)]
 
     def halves(self, parcel: Parcel, ids: Sequence[bytes], signatures: Sequence[bytes]) -> list[Parcel]:
@@ -93,13 +115,55 @@ class Packer:
         return Parcel("deliver", key, tuple(messages), data)
 
 
-def estimate(client: ChainClient, sender: str, gateway: str, gas_cap: int, parcels: Sequence[Parcel]) -> list[Estimate]:
-    """What each parcel needs now. Errors: `NodeError` that says nothing about the parcel, `ChainUnavailableError`."""
-    calls: list[dict[str, Json]] = [
-        {"from": sender, "to": gateway, "data": "0x" + parcel.data.hex(), "gas": hex(gas_cap)} for parcel in parcels
-    ]
-    answers = client.try_batch([Request("eth_estimateGas", (call,)) for call in calls])
-    return [_estimate(parcel, answer, gas_cap) for parcel, answer in zip(parcels, answers, strict=True)]
+@dataclass
+class Estimator:
+    """Asks `client` what parcels from `sender` to `gateway` need, no more at once than it can work out in time."""
+
+    client: ChainClient
+    sender: str
+    gateway: str
+    gas_cap: int
+    most_messages: int = _MOST_MESSAGES
+    """A quarter after a question without an answer, twice as many after one with: a busy node gets less to do."""
+
+    def first_of(self, parcels: Iterable[Parcel], most: int) -> list[Parcel]:
+        """At most `most` parcels, and of those as many as may be asked about at once, but at least one."""
+        taken: list[Parcel] = []
+        messages = 0
+        for parcel in islice(parcels, most):
+            messages += len(parcel.messages)
+            if taken and messages > self.most_messages:
+                break
+            taken.append(parcel)
+        return taken
+
+    def ask(self, parcels: Sequence[Parcel]) -> list[Estimate]:
+        """What each parcel needs now. Errors: `ChainUnavailableError`; `NodeError` when no parcel is to blame."""
+        calls: list[dict[str, Json]] = [
+            {"from": self.sender, "to": self.gateway, "data": "0x" + each.data.hex(), "gas": hex(self.gas_cap)}
+            for each in parcels
+        ]
+        asked = sum(len(parcel.messages) for parcel in parcels)
+        try:
+            answers = self.client.try_batch([Request("eth_estimateGas", (call,)) for call in calls])
+        except ChainUnavailableError:
+            self.most_messages = max(1, min(asked, self.most_messages) // 4)
+            raise
+        self.most_messages = min(2 * self.most_messages, _MOST_MESSAGES)
+        self._check_answering(parcels, answers)
+        return [_estimate(parcel, answer, self.gas_cap) for parcel, answer in zip(parcels, answers, strict=True)]
+
+    def _check_answering(self, parcels: Sequence[Parcel], answers: Sequence[Json | NodeError]) -> None:
+        """A message that a node cannot estimate must not hold up others; a node that estimates none is at fault."""
+        strange = [answer for answer in answers if isinstance(answer, NodeError) and not _is_verdict(answer)]
+        none_answered = len(strange) == len(answers) and all(len(parcel.messages) == 1 for parcel in parcels)
+        for error in strange:
+            if none_answered or isinstance(error, RateLimitedError):
+                raise error
+
+
+def _is_verdict(error: NodeError) -> bool:
+    return isinstance(error, OutOfGasError | ExecutionRevertedError)
 
 
 def _estimate(parcel: Parcel, answer: Json | NodeError, gas_cap: int) -> Estimate:
@@ -108,7 +172,7 @@ def _estimate(parcel: Parcel, answer: Json | NodeError, gas_cap: int) -> Estimat
     if isinstance(answer, ExecutionRevertedError):
         return Estimate(parcel, revert=revert_from_text(answer.data))
     if isinstance(answer, NodeError):
-        raise answer
+        return Estimate(parcel, revert=ContractRevertedError(_NOT_SAID, {}, answer.detail))
     gas = int(str(answer), 16)
     if gas > gas_cap:
         return Estimate(parcel, revert=ContractRevertedError(_TOO_LITTLE, {}, f"{gas} gas is more than {gas_cap}."))

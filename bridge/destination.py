@@ -12,13 +12,11 @@ from eth_utils.address import to_checksum_address
 from backend.chain.attested_gateway import AttestedGateway, AttesterSet, Route, message_id
 from backend.chain.client import Request
 from backend.chain.crashpoints import crash_point
-from backend.chain.crosschain_exchange import decode_payload
-from backend.chain.exchange_types import MessageKind
 from backend.chain.fees import Fees
 from backend.chain.merkle import MessageTree
 from backend.chain.words import hash_word, number_word, selector
 from bridge.attestations import Collector, Wanted
-from bridge.batches import Estimate, Packer, Parcel, estimate, gas_limit
+from bridge.batches import Estimate, Estimator, Packer, Parcel, gas_limit
 from bridge.chains import Chain
 from bridge.delivery import Sender, View
 from bridge.logging import message_fields
@@ -46,12 +44,14 @@ from bridge.metrics import (
     RELAY_SENT,
     RELAY_SETTLED,
 )
-from bridge.relay_store import BatchKey, KeptMessage, Key, Purpose, RelayStore
+from bridge.relay_store import BatchKey, KeptMessage, Key, Purpose, RelayStore, deadline_of
 from bridge.settings import RelaySettings
 
 log = structlog.get_logger(__name__)
 _CHECKED_AT_ONCE = 2_000
 """Most messages that one round asks the destination about."""
+_RETRIES_AT_ONCE = 32
+"""Most failed messages that one round asks about: however many there are, new ones are not held up."""
 _SPLITS = 12
 """Most times that parcels are halved in one round."""
 
@@ -98,6 +98,8 @@ class Destination:
         self._packers = {source: Packer(route, self.settings.gas_cap) for source, route in self.routes.items()}
         self._gateway = AttestedGateway(self.chain.client, self.chain.gateway)
         self._gateway_text = to_checksum_address(self.chain.gateway)
+        cap = self.settings.gas_cap
+        self._estimator = Estimator(self.chain.client, self.sender.address, self._gateway_text, cap)
 
     def add(self, messages: Iterable[KeptMessage], batches: Mapping[BatchKey, tuple[bytes, ...]], *, new: bool) -> None:
         """Takes messages from the store; those that are not `new` may have been delivered long ago."""
@@ -108,18 +110,23 @@ class Destination:
                 continue
             state = observe(MessageState(), Found(final=True))
             id_ = message_id(route, kept.message)
-            self.tracked[kept.key] = Tracked(kept, id_, _deadline(kept.message.payload), state, looked_up=new)
+            self.tracked[kept.key] = Tracked(kept, id_, deadline_of(kept.message.payload), state, looked_up=new)
             if not new:
                 self._unsure[kept.key] = None
             log.info("message_found", **message_fields(route, kept.message, id_), block=kept.batch.block_number)
 
-    def drop_after(self, source_chain: int, block_number: int) -> None:
-        """Forgets messages of blocks that a person has let go of."""
+    def drop_after(self, source_chain: int, block_number: int) -> list[BatchKey]:
+        """Forgets messages of blocks that a person has let go of; answers their batches."""
         self.tracked = {
             key: each
             for key, each in self.tracked.items()
             if key.source_chain != source_chain or each.kept.batch.block_number <= block_number
         }
+        gone = [key for key in self.batches if key.source_chain == source_chain and key.block_number > block_number]
+        for key in gone:
+            del self.batches[key]
+            self._roots.pop(key, None)
+        return gone
 
     # First half of a round
 
@@ -248,19 +255,21 @@ class Destination:
         self._measure(collector)
         if view is None or sets is None:
             return False
-        parcels = self._parcels(collector, sets)[: self.sender.room(view)]
-        if not parcels:
-            return False
-        fees = self.sender.quote(view)
+        room = self.sender.room(view)
+        parcels = self._parcels(collector, sets, room) if room else []
+        fees = self.sender.quote(view) if parcels else None
         if fees is None:
             return False
-        return self._send(self._estimates(parcels, collector, sets), view, fees)
+        return self._send(self._estimates(parcels, collector, sets)[:room], view, fees)
 
-    def _parcels(self, collector: Collector, sets: tuple[AttesterSet, AttesterSet | None]) -> list[Parcel]:
-        now = self.clock()
+    def _parcels(
+        self, collector: Collector, sets: tuple[AttesterSet, AttesterSet | None], room: int
+    ) -> Sequence[Parcel]:
+        """What is to be asked about: a quarter of the room is for retries, of which most are still in vain."""
+        now, most = self.clock(), self._estimator.most_messages
         chosen: dict[BatchKey, tuple[int, list[bytes]]] = {}
         deliver: dict[BatchKey, list[KeptMessage]] = {}
-        parcels = []
+        retries: list[KeptMessage] = []
         for key, each in self.tracked.items():
             if key in self._unsure:
                 continue
@@ -271,13 +280,19 @@ class Destination:
                 self._observe(each, Signed(chosen[batch][0], sets[0].threshold))
             action = decide(each.state, now)
             if action is Action.RETRY:
-                parcels.append(self._packers[key.source_chain].retry(each.kept))
+                retries.append(each.kept)
             elif action is Action.DELIVER:
                 deliver.setdefault(batch, []).append(each.kept)
-        for batch, messages in sorted(deliver.items(), key=lambda item: item[0].block_number):
-            packer = self._packers[batch.source_chain]
-            parcels += packer.pack(batch, self.batches[batch], messages, chosen[batch][1])
-        return parcels
+        packed = (
+            parcel
+            for batch, messages in sorted(deliver.items(), key=lambda item: item[0].block_number)
+            for parcel in self._packers[batch.source_chain].pack(
+                batch, self.batches[batch], messages, chosen[batch][1], most
+            )
+        )
+        deliveries = self._estimator.first_of(packed, room - (room // 4 if retries else 0))
+        again = [self._packers[kept.key.source_chain].retry(kept) for kept in retries[: min(_RETRIES_AT_ONCE, most)]]
+        return [*deliveries, *again]
 
     def _estimates(
         self, parcels: Sequence[Parcel], collector: Collector, sets: tuple[AttesterSet, AttesterSet | None]
@@ -286,12 +301,11 @@ class Destination:
         fitting: list[Estimate] = []
         for _ in range(_SPLITS):
             smaller: list[Parcel] = []
-            found = estimate(self.chain.client, self.sender.address, self._gateway_text, self.settings.gas_cap, parcels)
-            for each in found:
+            for each in self._estimator.ask(parcels):
                 if each.too_large and len(each.parcel.messages) > 1:
                     key = each.parcel.key
                     packer, signatures = self._packers[key.source_chain], collector.choose(key, *sets)[1]
-                    packer.gas_per_message *= 2
+                    packer.gas_per_message *= 2 if each.gas_known else 1
                     smaller += packer.halves(each.parcel, self.batches[key], signatures)
                 elif each.revert is not None:
                     self._note_revert(each)
@@ -379,12 +393,3 @@ class Destination:
         for batch in gone:
             del self.batches[batch]
             self._roots.pop(batch, None)
-
-
-def _deadline(payload: bytes) -> int | None:
-    """When the destination begins to refuse what the payload asks for; a refund never expires."""
-    try:
-        kind, swap = decode_payload(payload)
-    except ValueError:
-        return None
-    return swap.deadline if kind is MessageKind.MINT else None

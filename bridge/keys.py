@@ -33,5 +33,9 @@ def open_signer(key: KeySettings, chain_ids: Iterable[int]) -> Signer:
         return LocalSigner(cast("LocalAccount", Account.from_key(Account.decrypt(content, password))))
     except OSError as error:
         raise SignerError(f"The key cannot be read: {error}.") from error
+    except json.JSONDecodeError as error:
+        raise SignerError(f"{key.keystore.name} is not a keystore file: it is not JSON.") from error
+    except (KeyError, TypeError, AttributeError, NotImplementedError) as error:
+        raise SignerError(f"{key.keystore.name} is not a keystore file: {error}.") from error
     except ValueError as error:
         raise SignerError(f"The password does not open {key.keystore.name}.") from error

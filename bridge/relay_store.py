@@ -12,6 +12,8 @@ from dataclasses import dataclass, field, replace
 import orjson
 
 from backend.chain.attested_gateway import Message
+from backend.chain.crosschain_exchange import decode_payload
+from backend.chain.exchange_types import MessageKind
 from backend.chain.fees import Fees
 from bridge.journal import Journal, Transaction
 from bridge.source_blocks import SourceBatch
@@ -27,6 +29,8 @@ TABLES = (
         sender BLOB NOT NULL, recipient BLOB NOT NULL, payload BLOB NOT NULL,
         PRIMARY KEY (source_chain, destination_chain, nonce)
     ) STRICT, WITHOUT ROWID""",
+    """CREATE INDEX IF NOT EXISTS relay_messages_of_block
+        ON relay_messages (source_chain, destination_chain, block_number)""",
     """CREATE TABLE IF NOT EXISTS relay_nonces (
         chain_id INTEGER PRIMARY KEY, next_nonce INTEGER NOT NULL
     ) STRICT""",
@@ -230,6 +234,15 @@ class RelayStore:
                     f"DELETE FROM {table} WHERE chain_id = ? AND nonce < ?",  # noqa: S608 - the names are ours
                     *(chain_id, below_nonce),
                 )
+
+
+def deadline_of(payload: bytes) -> int | None:
+    """When the destination begins to refuse what the payload asks for, Unix seconds; a refund never expires."""
+    try:
+        kind, swap = decode_payload(payload)
+    except ValueError:
+        return None
+    return swap.deadline if kind is MessageKind.MINT else None
 
 
 def filler(purpose: Purpose) -> Purpose:

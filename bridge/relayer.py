@@ -79,6 +79,8 @@ class Relayer:
         self.collector = Collector(settings.attesters, settings.timeout_seconds, settings.patience_seconds)
         self._sources = [_Source(Watcher(each, chains, journal, reading_quorum(each))) for each in chains.values()]
         self._health = {chain_id: _Health() for chain_id in chains}
+        self._failed: set[int] = set()
+        """Chains of which a part of the round under way has failed."""
         fees = FeePolicy(cap=settings.max_fee_per_gas_gwei * 10**9)
         self.destinations = {
             chain_id: Destination(
@@ -106,6 +108,7 @@ class Relayer:
         A chain that cannot be reached holds up its own messages only. Errors: `JournalError`, `HaltedError`.
         """
         self._check_not_halted()
+        self._failed.clear()
         more = False
         for source in self._sources:
             more = self._guarded(source.watcher.source, partial(self._read, source)) or more
@@ -115,6 +118,10 @@ class Relayer:
         self.collector.collect(wanted)
         for destination in self.destinations.values():
             more = self._guarded(destination.chain, partial(destination.send, self.collector)) or more
+        for chain_id, health in self._health.items():
+            if chain_id not in self._failed:
+                health.problem, health.last_good = None, time.monotonic()
+                LAST_STEP.labels(ROLE, self.chains[chain_id].name).set_to_current_time()
         return more
 
     @property
@@ -124,9 +131,8 @@ class Relayer:
 
     def _guarded(self, chain: Chain, work: Callable[[], bool | None]) -> bool:
         """Does a chain's part of a round; what fails is tried again in the next."""
-        health = self._health[chain.chain_id]
         try:
-            done = work()
+            return bool(work())
         except JournalError:
             raise
         except (PastFinalityError, ImpossibleObservationError) as error:
@@ -134,13 +140,19 @@ class Relayer:
             log.error("halted", kind=error.slug, chain=chain.name, reason=error.detail)
             raise HaltedError(ROLE, "now", error.detail) from error
         except ChainError as error:
-            health.problem = error.detail
-            STEP_FAILURES.labels(ROLE, chain.name, type(error).__name__).inc()
             log.warning("round_failed", chain=chain.name, error=type(error).__name__, detail=error.detail)
-            return False
-        health.problem, health.last_good = None, time.monotonic()
-        LAST_STEP.labels(ROLE, chain.name).set_to_current_time()
-        return bool(done)
+            return self._note_failure(chain, error, error.detail)
+        except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+            # An answer of another form than the node should give; the other chains' messages go on.
+            log.error("round_failed", chain=chain.name, error=type(error).__name__, exc_info=error)
+            return self._note_failure(chain, error, f"an answer cannot be read: {type(error).__name__}: {error}")
+
+    def _note_failure(self, chain: Chain, error: Exception, detail: str) -> bool:
+        """What went well with the same chain in the same round does not make up for it. Always False."""
+        self._failed.add(chain.chain_id)
+        self._health[chain.chain_id].problem = detail
+        STEP_FAILURES.labels(ROLE, chain.name, type(error).__name__).inc()
+        return False
 
     def _check_not_halted(self) -> None:
         halted = self.journal.halted()
@@ -181,7 +193,7 @@ class Relayer:
             for halt in told:
                 self.journal.accepted(transaction, halt.id)
         for destination in self.destinations.values():
-            destination.drop_after(chain_id, number)
+            self.collector.forget(destination.drop_after(chain_id, number))
         source.caught_up = False
         log.warning("chain_accepted", chain=source.watcher.source.name, from_block=number)
 

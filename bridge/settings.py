@@ -139,7 +139,7 @@ class AttestSettings(_Section):
 class AttesterEndpoint(_Section):
     """Where an attester serves its signatures."""
 
-    url: str = Field(description="Base URL of the attester")
+    url: str = Field(pattern="^https?://", description="Base URL of the attester")
     address: AddressText = Field(description="The attester's account; a signature of another one is refused")
 
 
@@ -149,7 +149,10 @@ class RelaySettings(_Section):
     key: KeySettings = Field(default=KeySettings(), description="The account that pays for deliveries, on every chain")
     attesters: list[AttesterEndpoint] = Field(default=[], description="Attesters to collect signatures from")
     gas_cap: int = Field(
-        default=12_000_000, ge=500_000, le=16_777_215, description="Most gas that one delivery may ask for"
+        default=12_000_000,
+        ge=2_500_000,
+        le=16_777_215,
+        description="Most gas that one delivery may ask for; the gateway keeps two million ready for each message",
     )
     max_fee_per_gas_gwei: int = Field(
         default=500, ge=1, description="Deliveries wait while they would cost more than this per gas"

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import cast
 
 from backend.chain.attested_gateway import Message, Route, message_id, parse_interoperable_address
 from backend.chain.blocks import VerifiedBlock
 from backend.chain.event_types import ChainEvent
-from backend.chain.events import MalformedLogError, decode_log
+from backend.chain.events import MalformedLogError, RawLog, decode_log
 from backend.chain.gateway_events import MessageQueued, MessageSent
 from backend.chain.merkle import MessageTree
 from bridge.chains import Chain, Chains, route
@@ -78,10 +79,18 @@ def _events(block: VerifiedBlock, gateway: bytes) -> Iterator[ChainEvent]:
     address = "0x" + gateway.hex()
     for receipt in block.receipts:
         for log in receipt["logs"]:
-            if log["address"].lower() == address:
-                event = decode_log(log)  # type: ignore[arg-type]
+            if _spelt(log["address"], 20) == address:
+                plain = cast("RawLog", {**log, "topics": [_spelt(topic, 32) for topic in log["topics"]]})
+                event = decode_log(plain)
                 if event is not None:
                     yield event
+
+
+def _spelt(text: str, size_bytes: int) -> str:
+    """`text` in the one spelling that is compared: another one of the same bytes would hide a log from us."""
+    if not text.startswith(("0x", "0X")) or len(text) != 2 + 2 * size_bytes:
+        raise ValueError(f"{text!r} is not {size_bytes} bytes in hex")
+    return text.lower()
 
 
 def _pairs(events: Iterator[ChainEvent]) -> Iterator[tuple[MessageQueued, MessageSent]]:

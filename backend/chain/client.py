@@ -264,7 +264,9 @@ class ChainClient:
                     last = error
         if isinstance(last, WrongChainError):
             raise last
-        raise ChainUnavailableError(f"None of {len(self.urls)} endpoints answered: {last}.") from last
+        # Providers' addresses hold keys, and httpx names the whole address of a request that was refused.
+        why = f"HTTP status {last.response.status_code}" if isinstance(last, httpx.HTTPStatusError) else str(last)
+        raise ChainUnavailableError(f"None of {len(self.urls)} endpoints answered: {why}.") from last
 
     def prefer_another(self) -> None:
         """The endpoint that answered last is not to be believed for a while: others, if any, are asked first."""

@@ -136,6 +136,14 @@ class TestKeys:
         with pytest.raises(SignerError, match="cannot be read"):
             open_signer(key.model_copy(update={"password_file": tmp_path / "none"}), [8453])
 
+    @pytest.mark.parametrize("content", ["", "{}", "[]", "7", '{"version": 3}', '{"crypto": {}}', "not a key"])
+    def test_open__file_that_is_no_keystore__said(self, tmp_path: Path, content: str) -> None:
+        (tmp_path / "key.json").write_text(content)
+        (tmp_path / "password").write_text("x")
+        key = KeySettings(keystore=tmp_path / "key.json", password_file=tmp_path / "password")
+        with pytest.raises(SignerError, match=r"not a keystore|does not open"):
+            open_signer(key, [8453])
+
     def test_open__well_known_account__on_local_chains_only(self) -> None:
         key = KeySettings(dev_account=5)
         assert open_signer(key, [31337, 1337]).address.hex().startswith("9965507d")

@@ -140,6 +140,18 @@ class TestReadBlock:
         with pytest.raises(MalformedAnswerError):
             read_block(_block(spoil(_Sent(1).logs())), source, chains)
 
+    def test_read__other_spelling_of_the_same_bytes__not_hidden(self, source: Chain, chains: Chains) -> None:
+        def shout(log: Log) -> Log:
+            return {**log, "address": log["address"].upper(), "topics": ["0x" + t[2:].upper() for t in log["topics"]]}  # type: ignore[attr-defined]
+
+        found = read_block(_block([shout(log) for log in _Sent(1).logs()]), source, chains)
+        assert found.last_nonces == {1337: 1}
+
+    @pytest.mark.parametrize("address", ["0x" + "01 " * 20, "zz" + "01" * 20, "", "0x" + "01" * 21])
+    def test_read__address_in_no_spelling__refused(self, source: Chain, chains: Chains, address: str) -> None:
+        with pytest.raises(MalformedAnswerError):
+            read_block(_block([{**log, "address": address} for log in _Sent(1).logs()]), source, chains)
+
     @pytest.mark.parametrize(
         "sent",
         [

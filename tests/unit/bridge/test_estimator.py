@@ -1,0 +1,131 @@
+"""Asking a node what deliveries need: a slow node gets less to do, and one message it cannot take holds up no other."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from backend.chain.attested_gateway import Message, Route, message_id
+from backend.chain.client import ChainClient
+from backend.chain.errors import ChainUnavailableError, NodeError
+from bridge.batches import Estimator, Packer, Parcel
+from bridge.relay_store import BatchKey, KeptMessage, Key
+
+ROUTE = Route(31337, b"\x01" * 20, 1337, b"\x02" * 20)
+BATCH = BatchKey(31337, 1337, 9)
+POISON = b"poison".hex()
+GATEWAY, SENDER = "0x" + "02" * 20, "0x" + "03" * 20
+Call = dict[str, object]
+
+
+class Node(ThreadingHTTPServer):
+    """Estimates what it can work out in time: `most_bytes` of calldata in one request, and no poison."""
+
+    daemon_threads = True
+    most_bytes = 10**9
+    status = 200
+
+    def answer(self, call: Call) -> Call:
+        """The answer to one estimate."""
+        head: Call = {"jsonrpc": "2.0", "id": call["id"]}
+        if POISON in json.dumps(call["params"]):
+            return {**head, "error": {"code": -32603, "message": "something odd went wrong"}}
+        return {**head, "result": hex(3_000_000)}
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: Node
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        if len(body) > self.server.most_bytes:
+            return  # It hangs up.
+        calls = json.loads(body)
+        many = calls if isinstance(calls, list) else [calls]
+        content = json.dumps([self.server.answer(call) for call in many]).encode()
+        self.send_response(self.server.status)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        """Tests keep quiet."""
+
+
+@pytest.fixture
+def node() -> Iterator[Node]:
+    with Node(("127.0.0.1", 0), _Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def estimator(node: Node) -> Iterator[Estimator]:
+    url = f"http://127.0.0.1:{node.server_address[1]}/key-of-a-customer"
+    client = ChainClient([url], timeout_seconds=60, attempts=1)
+    yield Estimator(client, SENDER, GATEWAY, 16_000_000)
+    client.close()
+
+
+def parcels(payloads: list[bytes], most: int) -> list[Parcel]:
+    messages = [Message(at + 1, b"\x03" * 20, b"\x04" * 20, payload) for at, payload in enumerate(payloads)]
+    ids = [message_id(ROUTE, message) for message in messages]
+    kept = [KeptMessage(Key(31337, 1337, each.nonce), BATCH, at, each) for at, each in enumerate(messages)]
+    return Packer(ROUTE, 16_000_000).pack(BATCH, ids, kept, [], most)
+
+
+def test_ask__a_node_that_is_too_slow__smaller_parcels_until_it_answers(node: Node, estimator: Estimator) -> None:
+    node.most_bytes = 20_000
+    asked: list[int] = []
+    for _ in range(10):
+        taken = estimator.first_of(parcels([b"x" * 300] * 100, estimator.most_messages), 16)
+        asked.append(sum(len(each.messages) for each in taken))
+        try:
+            found = estimator.ask(taken)
+        except ChainUnavailableError:
+            continue
+        break
+    assert asked == [100, 25, 6]
+    assert [each.gas for each in found] == [3_000_000]
+    assert estimator.most_messages == 12
+    node.most_bytes = 10**9
+    while estimator.most_messages < 100:
+        estimator.ask(estimator.first_of(parcels([b"x"] * 100, estimator.most_messages), 16))
+
+
+def test_first_of__many_parcels__no_more_messages_than_allowed_but_one_parcel(estimator: Estimator) -> None:
+    found = parcels([b"x"] * 40, 10)
+    estimator.most_messages = 25
+    assert len(estimator.first_of(found, 16)) == 2
+    estimator.most_messages = 1
+    assert len(estimator.first_of(found, 16)) == 1
+    assert estimator.first_of([], 16) == []
+
+
+def test_ask__one_message_that_cannot_be_estimated__the_others_can(estimator: Estimator) -> None:
+    good, bad = estimator.ask(parcels([b"x", b"poison"], 1))
+    assert (good.gas, good.revert) == (3_000_000, None)
+    assert bad.revert is not None
+    assert bad.too_large
+    assert not bad.gas_known
+    (both,) = estimator.ask(parcels([b"x", b"poison"], 2))
+    assert both.too_large
+
+
+def test_ask__a_node_that_estimates_nothing__its_own_fault(estimator: Estimator) -> None:
+    with pytest.raises(NodeError, match="odd"):
+        estimator.ask(parcels([b"poison", b"poison"], 1))
+
+
+def test_ask__a_provider_that_refuses__its_key_is_not_told(node: Node, estimator: Estimator) -> None:
+    node.status = 403
+    with pytest.raises(ChainUnavailableError, match="403") as refused:
+        estimator.ask(parcels([b"x"], 1))
+    assert "key-of-a-customer" not in refused.value.detail

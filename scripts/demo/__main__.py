@@ -33,7 +33,7 @@ from scripts.demo.bridge import BridgeBehindError
 from scripts.demo.clock import ChainClock
 from scripts.demo.crossing import StoppedLane, align, carry
 from scripts.demo.data import prepare, read_days
-from scripts.demo.exchange import LANES, Exchange, LanePlan
+from scripts.demo.exchange import LANES, MOST_SWAPS, Exchange, LanePlan
 from scripts.demo.programmes import PROGRAMMES
 from scripts.demo.replay import Replay, ReplayError
 from scripts.demo.settlement import Settlement, show_positions
@@ -60,6 +60,7 @@ def _arguments(given: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
     parser.add_argument("--weeks", type=_weeks, default=8, help="weeks of the data, 1 to 53 (make demo WEEKS=...)")
     parser.add_argument("--port", type=int, default=8000, help="port of the API and the pages (make demo PORT=...)")
+    parser.add_argument("--swaps", type=int, default=MOST_SWAPS, help="most swaps, shared among five lanes")
     parser.add_argument("--chain-port", type=int, default=0, help="port of the chain; 0 picks a free one")
     parser.add_argument("--exit", action="store_true", help="stop after the audit, with its exit status")
     parser.add_argument("--state", type=Path, default=STATE, help="folder for everything that is kept")
@@ -92,7 +93,7 @@ def _replay(console: Console, stage: Stage, sites: Sequence[Replay], data: Path,
     )
 
 
-def _exchange(console: Console, stage: Stage, sites: Sequence[Replay]) -> None:
+def _exchange(console: Console, stage: Stage, sites: Sequence[Replay], most_swaps: int) -> None:
     """Let households swap between brands, across chains too, and the brands settle what that leaves."""
     names = {each.slug: each.name for each in PROGRAMMES}
     align(sites)
@@ -103,7 +104,7 @@ def _exchange(console: Console, stage: Stage, sites: Sequence[Replay]) -> None:
         settlement.join()
     valid_until = datetime.fromtimestamp(sites[0].clock.now(), UTC) + timedelta(days=365)
     homes = {slug: site for site in sites for slug in site.home}
-    exchange = Exchange(homes, settlements[sites[0]].currency, valid_until.isoformat())
+    exchange = Exchange(homes, settlements[sites[0]].currency, valid_until.isoformat(), most_swaps)
     exchange.agree()
     _swap(console, stage, sites, exchange)
     StoppedLane(console, stage, exchange, LANES[-1]).run()
@@ -219,7 +220,7 @@ def run(console: Console, options: argparse.Namespace) -> int:
         stage.start()
         sites = [Replay(stack, data) for stack in stage.stacks]
         _replay(console, stage, sites, data, options.weeks)
-        _exchange(console, stage, sites)
+        _exchange(console, stage, sites, options.swaps)
         for site in sites:
             site.close()
         report = _audit(console, stage)

@@ -61,6 +61,7 @@ class Exchange:
     currency: str
     valid_until: str
     """Last second of the lanes' terms, RFC 3339."""
+    most_swaps: int = MOST_SWAPS
     swaps: int = 0
     crossings: int = 0
     """Of the swaps, those to the other chain."""
@@ -95,7 +96,7 @@ class Exchange:
         households = self.households(plan)[:: plan.every]
         done = 0
         for number, household in enumerate(households):
-            if done == MOST_SWAPS // len(LANES):
+            if done == self.most_swaps // len(LANES):
                 break
             if self.swap(plan, household, with_bonus=number % BONUS_EVERY == 0) is not None:
                 done += 1

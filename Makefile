@@ -7,7 +7,7 @@ PYTHON := .venv/bin/python
 unexport VIRTUAL_ENV
 export PYTHONDONTWRITEBYTECODE := 1
 
-.PHONY: help setup demo test lint unit docs gas contracts invariants integration e2e bench clean
+.PHONY: help setup demo test lint unit docs gas contracts invariants integration e2e bench chaos clean
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z0-9 ]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,6 +29,9 @@ unit docs gas contracts invariants integration e2e: ## One part of `make test`
 
 bench: setup ## Run the benchmarks: a table, and reports/bench.json
 	@$(PYTHON) -m tests.bench
+
+chaos: setup ## Kill, reorganise, lie to and starve the bridge, in reports/chaos.json: QUICK=1, ONLY=name of a fault
+	@$(PYTHON) -m scripts.chaos $(if $(QUICK),--quick) $(if $(ONLY),--only $(ONLY))
 
 clean: ## Stop what a killed run left behind, and remove .interpoints/ and built files
 	@scripts/clean.sh

@@ -29,7 +29,6 @@ abstract contract ExchangeControl is
     bytes32 public constant PAUSER_ROLE = keccak256("PAUSER_ROLE");
 
     bytes32 internal constant CUSTODIAN_ROLE = keccak256("CUSTODIAN_ROLE");
-    bytes32 internal constant ISSUER_ROLE = keccak256("ISSUER_ROLE");
 
     bytes32 private constant MANAGED_ACCOUNT_TYPEHASH = keccak256("ManagedAccount(address token,bytes32 memberKey)");
 

@@ -20,6 +20,8 @@ contract PointsExchange is ExchangeSwaps, IPointsExchange {
     /// @inheritdoc IPointsExchange
     uint256 public constant POSTING_WINDOW = 7 days;
 
+    bytes32 private constant ISSUER_ROLE = keccak256("ISSUER_ROLE");
+
     /// @param registry_ The list of programmes.
     /// @param clearingHouse_ Where debts are kept; this contract needs its EXCHANGE_ROLE.
     /// @param noticePeriod_ Least time between an agreement and the change of terms in force, in seconds.

@@ -8,17 +8,19 @@ from eth_abi.abi import encode
 from eth_account import Account
 from eth_account.messages import encode_typed_data
 from eth_account.signers.local import LocalAccount
+from eth_utils.conversions import to_bytes
 from web3 import Web3
 from web3.contract import Contract
 from web3.contract.contract import ContractFunction
 
+from backend.chain import attested_gateway
 from tests.gas.rig import DOUBLES, SHIPPED, Rig, Rows, holder
 
 SOURCE_CHAIN = 10
 SETS = ((3, 2), (5, 4))
 """Attesters, and how many of them must sign."""
 SIZES = (1, 10, 50, 200)
-_SWAP = "(bytes32,bytes32,uint256,address,address,uint256,uint256,uint256,uint256,uint256,uint256,(uint256,uint256)[])"
+SWAP = "(bytes32,bytes32,uint256,address,address,uint256,uint256,uint256,uint256,uint256,uint256,(uint256,uint256)[])"
 Message = tuple[int, str, str, bytes]
 Batch = tuple[int, str, int, bytes]
 
@@ -59,6 +61,15 @@ class GatewayRig:
         first, self._sent = self._sent + 1, self._sent + count
         return [(nonce, holder(2), self._recipient, self._payload(nonce)) for nonce in range(first, self._sent + 1)]
 
+    def join(self, application: Contract) -> None:
+        """Lets an application send and receive."""
+        self._rig.gas(self.contract.functions.setApplication(application.address, True))
+
+    def wrapped(self, sender: str, recipient: str, payloads: Sequence[bytes]) -> list[Message]:
+        """The next messages, with these payloads."""
+        first, self._sent = self._sent + 1, self._sent + len(payloads)
+        return [(first + place, sender, recipient, payload) for place, payload in enumerate(payloads)]
+
     def delivery(self, messages: Sequence[Message]) -> ContractFunction:
         """The delivery of these messages as one batch."""
         batch: Batch = (SOURCE_CHAIN, self._remote, 12_345_678, self._root(messages))
@@ -75,16 +86,16 @@ class GatewayRig:
     def _payload(self, nonce: int) -> bytes:
         lane, day = self._rig.ref(), 20_000
         swap = (self._rig.ref(), lane, nonce, holder(nonce), holder(-nonce), 1_000, 1_250, 0, day * 86_400, 86_400, 4)
-        return encode(["uint8", _SWAP], [0, (*swap, [(day, 1_000)])])
+        return encode(["uint8", SWAP], [0, (*swap, [(day, 1_000)])])
 
     def _root(self, messages: Sequence[Message]) -> bytes:
-        functions = self.contract.functions
-        route = (SOURCE_CHAIN, self._remote, self._rig.web3.eth.chain_id, self.contract.address)
-        level = [bytes(functions.messageIdOf(*route, message).call()) for message in reversed(messages)]
-        tree = [b""] * (len(level) - 1) + level
-        for node in range(len(level) - 2, -1, -1):
-            tree[node] = bytes(Web3.keccak(b"".join(sorted(tree[2 * node + 1 : 2 * node + 3]))))
-        return tree[0]
+        ends = (to_bytes(hexstr=self._remote), to_bytes(hexstr=self.contract.address))
+        route = attested_gateway.Route(SOURCE_CHAIN, ends[0], self._rig.web3.eth.chain_id, ends[1])
+        sent = [
+            attested_gateway.Message(nonce, to_bytes(hexstr=sender), to_bytes(hexstr=recipient), payload)
+            for nonce, sender, recipient, payload in messages
+        ]
+        return attested_gateway.message_tree(route, sent).root
 
     def _signatures(self, batch: Batch) -> list[bytes]:
         chain, gateway, block, root = batch

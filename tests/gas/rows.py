@@ -6,6 +6,7 @@ from web3.contract import Contract
 
 from tests.gas.bridge import gateway_rows
 from tests.gas.clearing import house_rows
+from tests.gas.crossing import crossing_rows
 from tests.gas.rig import Rig, Rows, holder, pack
 from tests.gas.swaps import swap_rows
 
@@ -27,6 +28,7 @@ def measure(rig: Rig) -> Rows:
         swap_rows,
         house_rows,
         gateway_rows,
+        crossing_rows,
     ):
         rows |= group(rig)
     return rows

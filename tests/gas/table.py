@@ -31,6 +31,8 @@ BOUNDS: Rows = {
     "transfer all 6 lots, new receiver": 110_000,
     "swap, managed": 210_000,
     "swap, by signed order": 215_000,
+    "deliver a swap, existing holder, batch of 50, 4 of 5 sign": 70_000,
+    "deliver a swap, new holder, batch of 50, 4 of 5 sign": 87_000,
     "closeCycle, 32 programmes with a position": 2_000_000,
     "settleCycle, 32 programmes with a position": 2_000_000,
     "enforce, default towards 31 partners": 3_000_000,
@@ -91,7 +93,12 @@ def notes(rows: Rows) -> str:
     first = rows["batch of 500, a credit, first of an epoch"] - existing
     swap, naive = rows["swap, managed"], rows["burn and mint, two transactions, nothing recorded"]
     fifty, many = (rows[f"deliver, a message, batch of {size}, 4 of 5 sign"] for size in (50, 200))
-    figures = [_number(round(value)) for value in (existing, new, first, dead, swap, naive, fifty, many)]
+    crossed, minted, refused = (
+        rows[f"{what}, batch of 50, 4 of 5 sign"]
+        for what in ("deliver a swap, existing holder", "deliver a swap, new holder", "refuse a swap")
+    )
+    values = (existing, new, first, dead, swap, naive, fifty, many, crossed, minted, refused)
+    figures = [_number(round(value)) for value in values]
     return f"""
 ## Reading it
 
@@ -110,6 +117,8 @@ def notes(rows: Rows) -> str:
 - **A message from another chain** costs {figures[6]} in a batch of 50 that four of five attesters signed, besides what
   its recipient does with it, and {figures[7]} in one of 200. About 5,100 of it are the bytes of a message as long as
   that of a swap of one lot, 1,875 its log; a batch shares the 21,000 of its transaction and the signatures.
+- **A swap from another chain** costs {figures[8]} to an existing holder and {figures[9]} to a new one in such a batch,
+  its message included; {figures[10]} when it is refused and sent back.
 - **Past lots** cost nothing: the figures after 0, 10 and 100 of them are the same to the unit.
 """
 

@@ -18,7 +18,7 @@ import typer
 
 import backend.worker_roles  # noqa: F401 - registers the metrics of every role
 from backend.app import create_app
-from backend.cli import app as cli
+from backend.cli import application
 from backend.partners.wire import openapi
 from backend.settings import Settings
 from scripts.bridge_reference import bridge_metrics_page, bridge_settings_page
@@ -28,7 +28,7 @@ DOCS = Path(__file__).resolve().parents[1] / "docs"
 
 def commands_page() -> str:
     """Every command with its arguments and options."""
-    root = typer.main.get_command(cli)
+    root = typer.main.get_command(application())
     lines = [
         "# Commands",
         "",
@@ -48,14 +48,14 @@ def commands_page() -> str:
 
 def command_paths() -> list[str]:
     """Every command as it is typed."""
-    return [path for path, _ in _commands("interpoints", typer.main.get_command(cli))]
+    return [path for path, _ in _commands("interpoints", typer.main.get_command(application()))]
 
 
 def undocumented_parameters() -> list[str]:
     """Options and arguments that do not say what they are for."""
     return [
         f"{path} {parameter.name}"
-        for path, command in _commands("interpoints", typer.main.get_command(cli))
+        for path, command in _commands("interpoints", typer.main.get_command(application()))
         for parameter in command.params
         if not getattr(parameter, "help", "") and parameter.name != "help"
     ]

@@ -7,7 +7,7 @@ import {Checked} from "./Vm.sol";
 
 /// @notice What is true of two chains that exchange points, whatever is sent, delivered, repeated, paused or changed in
 /// whatever order. What may become of each message the handler checks when it happens.
-/// forge-config: default.invariant.runs = 30
+/// forge-config: default.invariant.runs = 60
 contract CrosschainInvariants is Checked {
     CrosschainHandler private handler;
 

@@ -58,6 +58,7 @@ contract CrosschainArrivalTest is CrosschainCase {
         CrosschainSwap memory late = _sent(20);
         vm.warp(onTime.deadline);
         _mintArrives(onTime);
+        _true(_far().outcomeOf(_laneId(THERE), 1) == SwapStatus.Completed, "on time");
         vm.warp(late.deadline + 1);
         _isRefused(late, RefusalReason.DeadlinePast);
     }
@@ -113,8 +114,13 @@ contract CrosschainArrivalTest is CrosschainCase {
         swapped.bonusBps = 1_000;
         _isRefused(swapped, RefusalReason.PriceDiffers);
         swapped = _sent(20);
-        swapped.bonusBps = 1_001;
+        // A tenth more is allowed, and gives 11 for 20; so would more than that.
+        (swapped.bonusBps, swapped.pointsOut) = (1_001, 11);
         _isRefused(swapped, RefusalReason.PriceDiffers);
+        swapped = _sent(20);
+        (swapped.bonusBps, swapped.pointsOut) = (1_000, 11);
+        _mintArrives(swapped);
+        _equal(_homeToken(1).balanceOf(address(0xb0b)), 11, "the bonus of the lane");
         swapped = _sent(20);
         swapped.bonusBps = type(uint256).max;
         _isRefused(swapped, RefusalReason.PriceDiffers);

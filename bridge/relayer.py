@@ -32,7 +32,7 @@ from bridge.process import run_role
 from bridge.quorum import reading_quorum
 from bridge.readiness import Check, Readiness
 from bridge.relay_store import TABLES, BatchKey, KeptMessage, Key, RelayStore
-from bridge.settings import BridgeSettings, RelaySettings
+from bridge.settings import BridgeSettings, RelaySettings, check_carries
 from bridge.watcher import Scan, Watcher
 
 log = structlog.get_logger(__name__)
@@ -255,6 +255,7 @@ def open_relayer(settings: BridgeSettings, clock: Callable[[], float] = time.mon
     """
     if not settings.relay.attesters:
         raise BridgeSettingsError("relay.attesters", "a relayer needs attesters to collect signatures from")
+    check_carries(settings)
     chains = open_chains(settings.chain)
     signer = open_signer(settings.relay.key, list(chains))
     return Relayer(chains, open_journal(settings), signer, settings.relay, clock)

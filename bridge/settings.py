@@ -254,3 +254,10 @@ def check_attester(settings: BridgeSettings) -> None:
             raise BridgeSettingsError(
                 f"chain.{chain.name}.others", f"an attester asks at least {FEWEST_OTHERS} independent endpoints"
             )
+    check_carries(settings)
+
+
+def check_carries(settings: BridgeSettings) -> None:
+    """Messages go from one chain to another. Errors: `BridgeSettingsError` when only one is configured."""
+    if len(settings.chain) < 2:
+        raise BridgeSettingsError("chain", "a bridge has two ends, and only one chain is given")

@@ -103,6 +103,11 @@ class TestChainSettings:
         with pytest.raises(BridgeSettingsError, match="at least 3"):
             check_attester(BridgeSettings.model_validate(values))
 
+    def test_check_attester__one_chain__refused(self) -> None:
+        values = {"data_dir": "x", "chain": [CHAIN], "attest": {"key": {"dev_account": 1}}}
+        with pytest.raises(BridgeSettingsError, match="two ends"):
+            check_attester(BridgeSettings.model_validate(values))
+
     def test_check_attester__no_key__refused(self) -> None:
         with pytest.raises(BridgeSettingsError, match="needs a key"):
             check_attester(_settings())

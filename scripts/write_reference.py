@@ -131,7 +131,7 @@ def metrics_page() -> str:
     return "\n".join(lines) + "\n"
 
 
-_EVENT = re.compile(r"((?:^    /// .*\n)+)^    event (\w+)\(([^;]*)\);", re.M)
+_EVENT = re.compile(r"((?:^    /// .*\n)+)(?:^    // .*\n)?^    event (\w+)\(([^;]*)\);", re.M)
 _STANDARD = """
 Beside them the tokens log what the standards ask for: `Transfer` and `Approval` (ERC-20), `CrosschainMint` and
 `CrosschainBurn` (ERC-7802), `Paused` and `Unpaused`, and who holds which role: `RoleGranted`, `RoleRevoked`,

@@ -21,9 +21,9 @@ from backend.chain.programme_registry import programme_id
 from backend.chain.settlement_currency import encode_approve, encode_mint_test_dollars
 from backend.chain.signers import DevSigners
 from backend.database import transaction
-from backend.exchange.deployment import exchange_of
+from backend.exchange.deployment import exchanges_of
 from backend.exchange.identifiers import lane_text
-from backend.exchange.parties import find_parties
+from backend.exchange.parties import find_quoted
 from backend.exchange.quotes import create_quote
 from backend.exchange.routes import find_route
 from backend.exchange.schemas import SignedQuoteCreate
@@ -110,7 +110,7 @@ class Market:
         with transaction(self.sessions) as session:
             brand = find_by_slug(session, destination)
             assert brand is not None
-            route = find_route(session, exchange_of(self.settings), lane)
+            route = find_route(session, exchanges_of(self.settings), lane)
             caller = Caller(CallerKind.PROGRAMME, programme_id=brand.id)
             body = SignedQuoteCreate(
                 mode="signed",
@@ -120,8 +120,8 @@ class Market:
                 valid_seconds=30 * DAY,
                 member_id=member_id,
             )
-            parties = find_parties(session, caller, route, body, brand)
-            create_quote(session, route, parties, body, self.signers.signer(self.signers.addresses()[QUOTER]))
+            giver = find_quoted(session, caller, route, body)
+            create_quote(session, route, giver, body, self.signers.signer(self.signers.addresses()[QUOTER]))
 
     def end_posting(self, *, arrived: bool) -> None:
         """The destination says of the latest swap that waits whether its points arrived."""

@@ -33,8 +33,8 @@ TERMS = LaneTerms(1, 2, 0, 2_000, 10, 1_000, NOW + MONTH, 5 * 10**9, carry_expir
 
 
 def programme(slug: str, **changes: Any) -> Programme:
-    values = {"slug": slug, "name": slug.title(), "chain_id": 31337, "home_chain_id": 31337, "epoch_length_seconds": MONTH}
-    return Programme(**(values | {"validity_epochs": 2} | changes))
+    values = {"slug": slug, "name": slug.title(), "chain_id": 31337, "home_chain_id": 31337}
+    return Programme(**(values | {"epoch_length_seconds": MONTH, "validity_epochs": 2} | changes))
 
 
 def facts(terms: LaneTerms = TERMS, points: int = 40, **changes: Any) -> SwapFacts:

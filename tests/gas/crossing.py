@@ -103,7 +103,7 @@ class CrossingRig:
     def leave(self, kind: str, max_in: int = POINTS_IN, *, quoted: bool = False) -> int:
         """Gas of a swap that goes out."""
         account = self.managed if kind == "managed" else self.wallet
-        deadline = self.now() + DAY_SECONDS
+        deadline = self.midnight() + 2 * DAY_SECONDS
         request = SwapRequest(self.lane_out, to_bytes(hexstr=holder(5)), max_in, 1, self.rig.ref(), deadline)
         quote = self._quote(account) if quoted else NO_QUOTE
         functions, words = self.exchange.functions, (_fields(request), _fields(quote))
@@ -140,19 +140,19 @@ class CrossingRig:
 
     # What comes in
 
-    def now(self) -> int:
-        """Time of the latest block."""
-        return self.rig.web3.eth.get_block("latest")["timestamp"]
+    def midnight(self) -> int:
+        """When the day began: the same in each run, which the second is not, and every byte of it costs gas."""
+        now = self.rig.web3.eth.get_block("latest")["timestamp"]
+        return now - now % DAY_SECONDS
 
-    def incoming(self, to: Sequence[str], *, late: bool = False, lots: int = 1) -> list[Swap]:
+    def incoming(self, to: Sequence[str], *, late: bool = False) -> list[Swap]:
         """The next swaps that come in."""
-        now = self.now()
-        deadline = now - 1 if late else now + DAY_SECONDS
+        midnight = self.midnight()
+        deadline = midnight - 1 if late else midnight + 2 * DAY_SECONDS
         swaps: list[Swap] = []
         for receiver in to:
             self._arrived += 1
-            day = now // DAY_SECONDS
-            burnt = [(day - lots + 1 + n, POINTS_IN // lots) for n in range(lots)]
+            burnt = [(midnight // DAY_SECONDS, POINTS_IN)]
             numbers = (POINTS_IN, POINTS_OUT, 0, deadline, DAY_SECONDS, 4)
             who = (holder(-self._arrived), receiver)
             swaps.append((self.rig.ref(), self.lane_in, self._arrived, *who, *numbers, burnt))

@@ -18,6 +18,7 @@ import {Log} from "./Vm.sol";
 contract CrosschainArrivalTest is CrosschainCase {
     function test_mint_happensOnceAndBooksTheDebtThere() external {
         CrosschainSwap memory swapped = _sent(1_001);
+        _equal(swapped.epochLength, 1 days, "the calendar, though nothing carries it");
         _equal(swapped.pointsIn, 1_000, "only as many points in as the points out need");
         _equal(_homeToken(0).totalSupply(), 9_000, "burnt");
         _true(_here().statusOf(swapped.swapId) == SwapStatus.Pending, "sent");

@@ -148,6 +148,12 @@ contract CrosschainControlTest is CrosschainCase {
         request.deadline = block.timestamp - 1;
         _isRefused(request, abi.encodeWithSelector(IExchange.SwapExpired.selector, request.deadline));
         request.deadline = block.timestamp + 7 days;
+        request.minOut = 11;
+        _isRefused(request, abi.encodeWithSelector(IExchange.InsufficientOutput.selector, 10, 11));
+        request.minOut = 10;
+        _sent(request, 0);
+        request = _request(20);
+        request.deadline = block.timestamp;
         _sent(request, 0);
 
         // A fourth programme, at home on a chain that nobody has linked.

@@ -27,6 +27,7 @@ class Nodes:
     place: Place
     own: str
     others: tuple[str, ...]
+    timeout_seconds: int = 2
 
 
 def attester_toml(folder: Path, nodes: Sequence[Nodes], account: int, port: int) -> str:
@@ -71,7 +72,7 @@ def _common(folder: Path, nodes: Sequence[Nodes]) -> str:
                 f"others = {json.dumps(node.others)}",
                 f"require_independent = {json.dumps(bool(node.others))}",
                 f"poll_seconds = {_POLL_SECONDS}",
-                "timeout_seconds = 2",
+                f"timeout_seconds = {node.timeout_seconds}",
                 "",
             ]
         )

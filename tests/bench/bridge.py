@@ -42,6 +42,8 @@ _POINTS = 110
 """Of a swap: a little more than the lane's minimum."""
 _GAS_OF_A_SWAP = 500_000
 _POLL_SECONDS = 0.02
+_TIMEOUT_SECONDS = 10
+"""Of the processes' questions to a chain: the usual setting."""
 _END_SECONDS = 120.0
 _HYPERLANE = 99_122
 """Gas of one delivery there, without what the recipient does."""
@@ -88,7 +90,7 @@ class _Bridge:
 
     def __init__(self, world: TwoChains, folder: Path) -> None:
         nodes = [
-            Nodes(Place(side, slug, world.route(side)), side.chain.url, ())
+            Nodes(Place(side, slug, world.route(side)), side.chain.url, (), _TIMEOUT_SECONDS)
             for side, slug in zip(world.sides, ("grocer", "fuel"), strict=True)
         ]
         self.processes: list[Process] = []
@@ -250,6 +252,8 @@ def _naive(world: TwoChains) -> float:
     world.first.chain.automine(True)
     first = world.first.gateway.sent_count(world.second.chain_id) + 1
     traffic.send(_NAIVE)
+    last = first + _NAIVE - 1
+    _wait(lambda: world.first.gateway.sent_count(world.second.chain_id) == last, "the sending of a few messages")
     waiting = [sent for sent in world.sent(world.first) if sent.message.nonce >= first]
     started = time.monotonic()
     for sent in waiting:

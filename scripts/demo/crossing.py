@@ -68,7 +68,7 @@ class StoppedLane:
             state = self._source.api.get(f"/v1/swaps/{swap}")["state"]
             if state != "refunded" or after[household] != before[household]:
                 raise ReplayError(f"The swap {swap} on the stopped lane is {state}, and its points are not as before.")
-        self._show([("before", before), ("burnt", burnt), ("refunded", after)])
+        self._show([("before", before), ("left when burnt", burnt), ("refunded", after)])
 
     def _swap(self) -> tuple[dict[str, Lots], dict[str, str]]:
         before: dict[str, Lots] = {}

@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 from structlog.testing import capture_logs
 
 from backend.chain.attested_gateway import batch_of
+from bridge import attester
 from bridge.attester_api import Attestations, SignedBatch
 from bridge.errors import ForeignJournalError, JournalGoneError, JournalInUseError
 from bridge.settings import BridgeSettings
 from tests.integration.bridge.attesting import Desk, desk
 from tests.integration.bridge.gateways import ATTESTERS, FINALITY_BLOCKS, RECIPIENT, Gateways, set_remote
+
+
+@pytest.fixture
+def fresh_log(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Logging as nothing has configured it: a test before this one may have, and loggers keep what they saw."""
+    before = structlog.get_config()
+    structlog.reset_defaults()
+    monkeypatch.setattr(attester, "log", structlog.get_logger())
+    yield
+    structlog.configure(**before)
 
 
 class TestSigning:
@@ -82,7 +95,9 @@ class TestSigning:
             slow.run()
             assert list(slow.signed()) == numbers
 
-    def test_log__a_message__can_be_followed_by_its_id(self, at_desk: Desk, gateways: Gateways) -> None:
+    def test_log__a_message__can_be_followed_by_its_id(
+        self, at_desk: Desk, gateways: Gateways, fresh_log: None
+    ) -> None:
         gateways.send_final(gateways.first, b"one")
         with capture_logs() as lines:
             at_desk.run()

@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# Everything that must pass, the quickest first; stops at the first failure. Arguments pick steps:
+# Everything that must pass, the quickest first; stops at the first failure. The contract suite, which takes longest and
+# one core, runs beside the others from the beginning. Arguments pick steps:
 #   scripts/test.sh            all of them
 #   scripts/test.sh unit docs  these two
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-all=(lint unit docs gas invariants contracts integration e2e)
+all=(contracts lint unit docs gas invariants integration e2e)
 steps=("${@:-${all[@]}}")
 python=.venv/bin/python
 started=$SECONDS
@@ -65,13 +66,23 @@ for name in "${steps[@]}"; do
   declare -F "step_$name" >/dev/null || stop "There is no step $name; there are ${all[*]}."
 done
 
-# The contract suite and the integration tests mostly wait for their own chains, each on one core: they run side by side.
 beside=""
+beside_pid=""
+end_all() {
+  # The whole group: the suite's own chain as well. When it has ended by itself there is none.
+  if [ -n "$beside_pid" ]; then kill -- "-$beside_pid" 2>/dev/null || true; fi
+  rm -f "$beside"
+}
 if has contracts && has integration; then
   beside="$(mktemp)"
-  trap 'rm -f "$beside"' EXIT
+  trap end_all EXIT
 fi
-start_beside() { step_contracts >"$beside" 2>&1 & beside_pid=$!; }
+start_beside() {
+  set -m
+  step_contracts >"$beside" 2>&1 &
+  beside_pid=$!
+  set +m
+}
 end_beside() {
   local outcome=0
   wait "$beside_pid" || outcome=$?
@@ -84,7 +95,7 @@ for name in "${steps[@]}"; do
   before=$SECONDS
   if [ -n "$beside" ] && [ "$name" = contracts ]; then
     start_beside
-    echo "=== contracts runs beside integration; its output follows that"
+    echo "=== contracts runs beside the others; its output follows integration's"
     continue
   fi
   outcome=0

@@ -10,6 +10,7 @@ from pathlib import Path
 import bridge
 from scripts.chaos import flows
 from scripts.chaos.doctor import Doctor
+from scripts.chaos.faults.others import forge_a_mint, lane_open
 from scripts.chaos.faults.reorganisations import halt_and_resume
 from scripts.chaos.processes import Process
 from scripts.chaos.rig import NotSurvivedError, Rig
@@ -22,6 +23,8 @@ _FLOWS: dict[str, Callable[[Rig], None]] = {
     "relayer.after_store_replacement": flows.priced_out,
 }
 """What has to happen for a point to be passed, where swaps alone don't do."""
+_FINDING = "watchdog.after_finding"
+"""Passed when something was forged, which the judge of all others would find wrong."""
 
 
 @cache
@@ -76,6 +79,17 @@ def _survive(rig: Rig, victims: list[Process], flow: Callable[[Rig], None]) -> N
             raise NotSurvivedError(f"{victim.name} did not run on after it was started again: {victim.log_tail()}")
 
 
+def _kill_at_a_finding(rig: Rig) -> None:
+    """The watchdog dies when it has noted a forged mint and not yet stopped the lane."""
+    rig.start()
+    rig.watcher.start(crash_at=_FINDING)
+    rig.doctor = Doctor([rig.watcher])
+    rig.town.out.swap(1_000)
+    rig.converge()
+    forge_a_mint(rig, 7)
+    rig.until(lambda: rig.doctor.done and not lane_open(rig), "the watchdog, started again, did not stop the lane")
+
+
 def _kill_while_down(rig: Rig) -> None:
     """Everything is killed at any moment, again and again."""
     rig.start(attesters=(0, 1, 2))
@@ -96,6 +110,11 @@ def scenarios() -> list[Scenario]:
     found = []
     for role in ("attester", "relayer", "watchdog"):
         for at, point in enumerate(crash_points(role)):
+            if point == _FINDING:
+                found.append(
+                    Scenario(f"kill/{point}", f"kill -9 of the {role} there", _kill_at_a_finding, judged=False)
+                )
+                continue
             found.append(Scenario(f"kill/{point}", f"kill -9 of the {role} there", _kill_at(point), quick=at == 1))
             if point not in _FLOWS:
                 later = f"{point}:2"

@@ -90,7 +90,7 @@ def _stolen_keys(rig: Rig) -> None:
     town.out.swap(1_000)
     rig.converge()
     forge_a_mint(rig, 7)
-    rig.until(lambda: not _lane_open(rig), "the watchdog did not stop the lane")
+    rig.until(lambda: not lane_open(rig), "the watchdog did not stop the lane")
     before = town.away.minted()
     forge_a_mint(rig, 8)
     if town.away.minted() != before:
@@ -111,7 +111,8 @@ def forge_a_mint(rig: Rig, number: int) -> None:
     town.away.send(SECOND_RELAYER, town.away.gateway.address, data)
 
 
-def _lane_open(rig: Rig) -> bool:
+def lane_open(rig: Rig) -> bool:
+    """Whether points can be minted over the lane."""
     return rig.town.away.exchange.lane_of(rig.town.out.id).open
 
 

@@ -6,6 +6,9 @@ from collections.abc import Mapping
 
 from pydantic import BaseModel
 
+from bridge.errors import JournalError
+from bridge.journal import Journal
+
 
 class Check(BaseModel):
     """One thing that the role depends on."""
@@ -25,3 +28,15 @@ class Readiness(BaseModel):
     def of(cls, role: str, checks: Mapping[str, Check]) -> Readiness:
         """Ready when every check is well."""
         return cls(ready=all(check.ok for check in checks.values()), role=role, checks=dict(checks))
+
+
+def journal_check(journal: Journal) -> Check:
+    """Whether a role's journal can be written, and the role has not halted."""
+    try:
+        journal.check_writable()
+        halt = journal.halted()
+    except JournalError as error:
+        return Check(ok=False, detail=error.detail)
+    if halt is not None:
+        return Check(ok=False, detail=f"halted at {halt.at}: {halt.reason}")
+    return Check(ok=True, detail="can be written")

@@ -30,7 +30,7 @@ from bridge.logging import configure_logging
 from bridge.metrics import HALTED, LAST_STEP, STEP_FAILURES
 from bridge.process import run_role
 from bridge.quorum import reading_quorum
-from bridge.readiness import Check, Readiness
+from bridge.readiness import Check, Readiness, journal_check
 from bridge.relay_store import TABLES, BatchKey, KeptMessage, Key, RelayStore
 from bridge.settings import BridgeSettings, RelaySettings, check_carries
 from bridge.watcher import Scan, Watcher
@@ -229,23 +229,13 @@ class Relayer:
 
     def readiness(self) -> Readiness:
         """Whether it does its work, and if not, why."""
-        checks = {"journal": self._journal_check()}
+        checks = {"journal": journal_check(self.journal)}
         for chain_id, health in self._health.items():
             silent_seconds = time.monotonic() - health.last_good
             ok = health.problem is None and silent_seconds < _STALE_SECONDS
             detail = health.problem or f"last good round {silent_seconds:.0f} seconds ago"
             checks[self.chains[chain_id].name] = Check(ok=ok, detail=detail)
         return Readiness.of(ROLE, checks)
-
-    def _journal_check(self) -> Check:
-        try:
-            self.journal.check_writable()
-            halt = self.journal.halted()
-        except JournalError as error:
-            return Check(ok=False, detail=error.detail)
-        if halt is not None:
-            return Check(ok=False, detail=f"halted at {halt.at}: {halt.reason}")
-        return Check(ok=True, detail="can be written")
 
 
 def open_relayer(settings: BridgeSettings, clock: Callable[[], float] = time.monotonic) -> Relayer:

@@ -43,7 +43,7 @@ from bridge.metrics import (
 )
 from bridge.process import run_role
 from bridge.quorum import Quorum, reading_quorum
-from bridge.readiness import Check, Readiness
+from bridge.readiness import Check, Readiness, journal_check
 from bridge.relay_store import Purpose, RelayStore
 from bridge.settings import BridgeSettings, WatchSettings
 from bridge.status import ChainStatus, StatusReport, summary
@@ -323,23 +323,13 @@ class Watchdog:
 
     def readiness(self) -> Readiness:
         """Whether it watches, and if not, why."""
-        checks = {"journal": self._journal_check()}
+        checks = {"journal": journal_check(self.journal)}
         for watched in self._watched:
             silent_seconds = time.monotonic() - watched.last_good
             ok = watched.problem is None and silent_seconds < _STALE_SECONDS
             detail = watched.problem or f"last good look {silent_seconds:.0f} seconds ago"
             checks[watched.chain.name] = Check(ok=ok, detail=detail)
         return Readiness.of(ROLE, checks)
-
-    def _journal_check(self) -> Check:
-        try:
-            self.journal.check_writable()
-            halt = self.journal.halted()
-        except JournalError as error:
-            return Check(ok=False, detail=error.detail)
-        if halt is not None:
-            return Check(ok=False, detail=f"halted at {halt.at}: {halt.reason}")
-        return Check(ok=True, detail="can be written")
 
 
 def _contracts(chain: Chain) -> list[bytes]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from eth_utils.crypto import keccak
@@ -26,6 +26,7 @@ from backend.chain.manifest import (
     GatewayEntry,
     Manifest,
     ProgrammeEntry,
+    RegistryEntry,
 )
 from backend.chain.points_exchange import DOMAIN_NAME
 from backend.chain.points_token import PointsToken
@@ -37,65 +38,38 @@ _DOMAIN_TYPEHASH: Final = keccak(
 )
 _LANES: Final = 5
 """Lots in a storage word."""
+_Entry = RegistryEntry | ProgrammeEntry | ExchangeEntry | ClearingEntry | GatewayEntry | CrosschainEntry
 
 
 def check_code(client: ChainClient, manifest: Manifest, block: int, check: Check) -> None:
     """The code on chain is the manifest's, and the sources' with the programme's terms filled in."""
-    if manifest.registry is not None:
+    for subject, entry, contract, values in _deployed(manifest):
         _compare(
             check,
-            "registry",
-            code_hash=manifest.registry.code_hash,
-            code=_code(client, manifest.registry.address, block),
-            artifact=load_artifact("ProgrammeRegistry"),
-            values=(),
-        )
-    for entry in manifest.programmes:
-        _compare(
-            check,
-            entry.slug,
+            subject,
             code_hash=entry.code_hash,
-            code=_code(client, entry.token, block),
-            artifact=load_artifact("PointsToken"),
-            values=immutables_of(entry, manifest.chain_id),
-        )
-    if manifest.exchange is not None:
-        _compare(
-            check,
-            "exchange",
-            code_hash=manifest.exchange.code_hash,
-            code=_code(client, manifest.exchange.address, block),
-            artifact=load_artifact("PointsExchange"),
-            values=exchange_immutables(manifest, manifest.exchange),
-        )
-    if manifest.clearing is not None:
-        _compare(
-            check,
-            "clearing house",
-            code_hash=manifest.clearing.code_hash,
-            code=_code(client, manifest.clearing.address, block),
-            artifact=load_artifact("ClearingHouse"),
-            values=house_immutables(manifest, manifest.clearing),
+            code=_code(client, entry.token if isinstance(entry, ProgrammeEntry) else entry.address, block),
+            artifact=load_artifact(contract),
+            values=values,
         )
 
+
+def _deployed(manifest: Manifest) -> Iterator[tuple[str, _Entry, str, list[bytes]]]:
+    """Each contract of the manifest: its name in reports, entry, contract, and the constants in its code."""
+    if manifest.registry is not None:
+        yield "registry", manifest.registry, "ProgrammeRegistry", []
+    for entry in manifest.programmes:
+        yield entry.slug, entry, "PointsToken", immutables_of(entry, manifest.chain_id)
+    if manifest.exchange is not None:
+        yield "exchange", manifest.exchange, "PointsExchange", exchange_immutables(manifest, manifest.exchange)
+    if manifest.clearing is not None:
+        yield "clearing house", manifest.clearing, "ClearingHouse", house_immutables(manifest, manifest.clearing)
     if manifest.gateway is not None:
-        _compare(
-            check,
-            "gateway",
-            code_hash=manifest.gateway.code_hash,
-            code=_code(client, manifest.gateway.address, block),
-            artifact=load_artifact("AttestedGateway"),
-            values=gateway_immutables(manifest.chain_id, manifest.gateway),
-        )
+        values = gateway_immutables(manifest.chain_id, manifest.gateway)
+        yield "gateway", manifest.gateway, "AttestedGateway", values
     if manifest.crosschain is not None:
-        _compare(
-            check,
-            "crosschain exchange",
-            code_hash=manifest.crosschain.code_hash,
-            code=_code(client, manifest.crosschain.address, block),
-            artifact=load_artifact("CrosschainExchange"),
-            values=exchange_immutables(manifest, manifest.crosschain),
-        )
+        values = exchange_immutables(manifest, manifest.crosschain)
+        yield "crosschain exchange", manifest.crosschain, "CrosschainExchange", values
 
 
 def _code(client: ChainClient, address: str, block: int) -> bytes:

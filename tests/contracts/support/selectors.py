@@ -89,12 +89,8 @@ def calldata_of(function: Parameter, scene: Scene) -> st.SearchStrategy[bytes]:
 def send_all(sender: object, contract: ProjectContract, calls: Sequence[tuple[bytes, int]]) -> None:
     """Mines all calls in one block, each as a transaction of its own; they may revert, but none may be left out."""
     sent_before = web3.eth.get_transaction_count(sender.address)
-    request("evm_setAutomine", False)
-    try:
-        for data, value in calls:
-            call = {"from": sender.address, "to": contract.address, "data": data, "value": value}
-            web3.eth.send_transaction(call | {"gas": GAS_LIMIT, "gasPrice": 0})
-        request("evm_mine")
-    finally:
-        request("evm_setAutomine", True)
+    for data, value in calls:
+        call = {"from": sender.address, "to": contract.address, "data": web3.to_hex(data), "value": hex(value)}
+        request("eth_sendTransaction", call | {"gas": hex(GAS_LIMIT), "gasPrice": "0x0"})
+    request("evm_mine")
     assert web3.eth.get_transaction_count(sender.address) == sent_before + len(calls)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -57,6 +57,11 @@ class Estimate:
         return self.gas if self.parcel.kind == "retry" else max(self.gas - MESSAGE_GAS, 21_000)
 
     @property
+    def gas_per_message(self) -> int:
+        """Of a delivery, for others of the same route: a little more than measured, since recipients differ."""
+        return max(6_000, max(1, self.gas - _HEADROOM) * 9 // 8 // len(self.parcel.messages))
+
+    @property
     def gas_known(self) -> bool:
         """Whether the node has worked it out, if only that it is too much."""
         return self.revert is None or self.revert.name != _NOT_SAID
@@ -102,9 +107,7 @@ class Packer:
     def learn(self, estimate: Estimate) -> None:
         """Takes a successful estimate of a delivery into account."""
         if estimate.parcel.kind == "deliver":
-            spent = max(1, estimate.gas - _HEADROOM)
-            # A little more than measured: the last estimate is of other recipients.
-            self.gas_per_message = max(6_000, spent * 9 // 8 // len(estimate.parcel.messages))
+            self.gas_per_message = estimate.gas_per_message
 
     def _deliver(
         self, key: BatchKey, tree: MessageTree, messages: Sequence[KeptMessage], signatures: Sequence[bytes]
@@ -139,27 +142,72 @@ class Estimator:
 
     def ask(self, parcels: Sequence[Parcel]) -> list[Estimate]:
         """What each parcel needs now. Errors: `ChainUnavailableError`; `NodeError` when no parcel is to blame."""
-        calls: list[dict[str, Json]] = [
-            {"from": self.sender, "to": self.gateway, "data": "0x" + each.data.hex(), "gas": hex(self.gas_cap)}
-            for each in parcels
-        ]
-        asked = sum(len(parcel.messages) for parcel in parcels)
         try:
-            answers = self.client.try_batch([Request("eth_estimateGas", (call,)) for call in calls])
+            found = self._ask(parcels)
         except ChainUnavailableError:
+            asked = sum(len(parcel.messages) for parcel in parcels)
             self.most_messages = max(1, min(asked, self.most_messages) // 4)
             raise
         self.most_messages = min(2 * self.most_messages, _MOST_MESSAGES)
-        self._check_answering(parcels, answers)
-        return [_estimate(parcel, answer, self.gas_cap) for parcel, answer in zip(parcels, answers, strict=True)]
+        return found
 
-    def _check_answering(self, parcels: Sequence[Parcel], answers: Sequence[Json | NodeError]) -> None:
-        """A message that a node cannot estimate must not hold up others; a node that estimates none is at fault."""
-        strange = [answer for answer in answers if isinstance(answer, NodeError) and not _is_verdict(answer)]
-        none_answered = len(strange) == len(answers) and all(len(parcel.messages) == 1 for parcel in parcels)
-        for error in strange:
-            if none_answered or isinstance(error, RateLimitedError):
-                raise error
+    def _ask(self, parcels: Sequence[Parcel]) -> list[Estimate]:
+        """A node finds out what a call needs by running it many times: of each route only one delivery is estimated.
+
+        The others are run once, with as much gas as that one says they need, and estimated if that does not do.
+        """
+        samples: dict[int, Parcel] = {}
+        for parcel in parcels:
+            if parcel.kind == "deliver":
+                samples.setdefault(parcel.key.source_chain, parcel)
+        first = [each for each in parcels if each.kind == "retry" or each is samples[each.key.source_chain]]
+        estimated = self._estimated(first)
+        found = {id(each.parcel): each for each, _ in estimated}
+        others = [each for each in parcels if id(each) not in found]
+        tried = list(self._tried(others, {source: found[id(sample)] for source, sample in samples.items()}))
+        found |= {id(each.parcel): each for each in tried}
+        estimated += self._estimated([each for each in others if id(each) not in found])
+        if not tried:
+            _check_answering(estimated)
+        found |= {id(each.parcel): each for each, _ in estimated}
+        return [found[id(parcel)] for parcel in parcels]
+
+    def _estimated(self, parcels: Sequence[Parcel]) -> list[tuple[Estimate, Json | NodeError]]:
+        """What the node said to each, and what follows from it."""
+        answers = self._answers("eth_estimateGas", [(parcel, self.gas_cap) for parcel in parcels])
+        for answer in answers:
+            if isinstance(answer, RateLimitedError):
+                raise answer
+        return [
+            (_estimate(parcel, answer, self.gas_cap), answer) for parcel, answer in zip(parcels, answers, strict=True)
+        ]
+
+    def _tried(self, parcels: Sequence[Parcel], samples: Mapping[int, Estimate]) -> Iterator[Estimate]:
+        """Those for which the gas that the sample of their route says they need will do."""
+        tries = []
+        for parcel in parcels:
+            sample = samples[parcel.key.source_chain]
+            if sample.revert is None:
+                gas = _HEADROOM + sample.gas_per_message * len(parcel.messages)
+                tries.append((parcel, min(gas, self.gas_cap)))
+        for (parcel, gas), answer in zip(tries, self._answers("eth_call", tries), strict=True):
+            if not isinstance(answer, NodeError):
+                yield Estimate(parcel, gas)
+
+    def _answers(self, method: str, calls: Sequence[tuple[Parcel, int]]) -> list[Json | NodeError]:
+        """Of running each parcel with so much gas."""
+        questions = []
+        for parcel, gas in calls:
+            call: dict[str, Json] = {"from": self.sender, "to": self.gateway, "data": "0x" + parcel.data.hex()}
+            questions.append(Request(method, (call | {"gas": hex(gas)}, "latest")))
+        return self.client.try_batch(questions)
+
+
+def _check_answering(estimated: Sequence[tuple[Estimate, Json | NodeError]]) -> None:
+    """A message that a node cannot estimate must not hold up others; a node that estimates none is at fault."""
+    strange = [answer for _, answer in estimated if isinstance(answer, NodeError) and not _is_verdict(answer)]
+    if strange and len(strange) == len(estimated) and all(len(each.parcel.messages) == 1 for each, _ in estimated):
+        raise strange[0]
 
 
 def _is_verdict(error: NodeError) -> bool:

@@ -6,6 +6,7 @@ import json
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 import pytest
 
@@ -19,21 +20,34 @@ ROUTE = Route(31337, b"\x01" * 20, 1337, b"\x02" * 20)
 BATCH = BatchKey(31337, 1337, 9)
 POISON = b"poison".hex()
 GATEWAY, SENDER = "0x" + "02" * 20, "0x" + "03" * 20
-Call = dict[str, object]
+Call = dict[str, Any]
 
 
 class Node(ThreadingHTTPServer):
-    """Estimates what it can work out in time: `most_bytes` of calldata in one request, and no poison."""
+    """Estimates what it can work out in time: `most_bytes` of calldata in one request, and no poison.
+
+    A call does with `enough` gas.
+    """
 
     daemon_threads = True
     most_bytes = 10**9
     status = 200
+    enough = 3_000_000
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.asked: list[tuple[str, int]] = []
 
     def answer(self, call: Call) -> Call:
-        """The answer to one estimate."""
+        """The answer to one estimate or trial."""
         head: Call = {"jsonrpc": "2.0", "id": call["id"]}
+        gas = int(call["params"][0]["gas"], 16)
+        self.asked.append((str(call["method"]), gas))
         if POISON in json.dumps(call["params"]):
             return {**head, "error": {"code": -32603, "message": "something odd went wrong"}}
+        if call["method"] == "eth_call":
+            out_of_gas = {"code": -32003, "message": "out of gas"}
+            return {**head, "result": "0x"} if gas >= self.enough else {**head, "error": out_of_gas}
         return {**head, "result": hex(3_000_000)}
 
 
@@ -58,7 +72,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def node() -> Iterator[Node]:
-    with Node(("127.0.0.1", 0), _Handler) as server:
+    with Node() as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
         thread.start()
         yield server
@@ -115,8 +129,27 @@ def test_ask__one_message_that_cannot_be_estimated__the_others_can(estimator: Es
     assert bad.revert is not None
     assert bad.too_large
     assert not bad.gas_known
+    bad, good = estimator.ask(parcels([b"poison", b"x"], 1))
+    assert (good.gas, good.revert, bad.too_large) == (3_000_000, None, True)
     (both,) = estimator.ask(parcels([b"x", b"poison"], 2))
     assert both.too_large
+
+
+def test_ask__several_deliveries_of_a_route__one_is_estimated_the_others_run_once(
+    node: Node, estimator: Estimator
+) -> None:
+    first, *others = estimator.ask(parcels([b"x"] * 50, 10))
+    each = others[0].gas
+    assert first.gas == 3_000_000
+    assert first.gas < each < first.gas * 9 // 8
+    assert [found.gas for found in others] == [each] * 4
+    assert node.asked == [("eth_estimateGas", 16_000_000), *[("eth_call", each)] * 4]
+
+
+def test_ask__more_gas_than_the_first_needs__estimated_as_well(node: Node, estimator: Estimator) -> None:
+    node.enough = 16_000_001
+    assert [found.gas for found in estimator.ask(parcels([b"x"] * 30, 10))] == [3_000_000] * 3
+    assert [method for method, _ in node.asked] == ["eth_estimateGas", *["eth_call"] * 2, *["eth_estimateGas"] * 2]
 
 
 def test_ask__a_node_that_estimates_nothing__its_own_fault(estimator: Estimator) -> None:

@@ -28,7 +28,7 @@ UNKNOWN = [
 ]
 
 
-def call(url: str, secret: str, message: PostingMessage, *, private: bool = True, timeout: float = 0.5) -> CallResult:
+def call(url: str, secret: str, message: PostingMessage, *, private: bool = True, timeout: float = 30) -> CallResult:
     """One posting call with a client of its own."""
 
     async def run() -> CallResult:
@@ -68,7 +68,7 @@ class TestCall:
         secret = new_secret()
         with PartnerServer(secret) as server:
             server.script("C-1", behaviour)
-            assert call(server.url, secret, posting()).answer.outcome is Outcome.SYSTEM_ERROR
+            assert call(server.url, secret, posting(), timeout=0.5).answer.outcome is Outcome.SYSTEM_ERROR
 
     def test_redirect__is_not_followed(self) -> None:
         secret = new_secret()

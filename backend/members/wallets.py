@@ -17,16 +17,15 @@ from siwe import InvalidSignature, SiweMessage, VerificationError
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
-from backend.chain import outbox
 from backend.chain.client import ChainClient
 from backend.chain.errors import ExecutionRevertedError
 from backend.chain.models import LotBalance, Operation
-from backend.chain.points_token import encode_move_to_wallet
 from backend.database import utc_now
 from backend.errors import ConflictError
 from backend.hexes import address_text, parse_address
 from backend.members.errors import SignInError, WalletTakenError
 from backend.members.models import Enrolment, SignInChallenge
+from backend.members.moving import move_points
 from backend.members.repository import enrolments_of, lock_enrolment, members_with_wallet
 from backend.programmes.models import Programme
 
@@ -180,22 +179,6 @@ def _link(session: Session, enrolment: Enrolment, wallet: bytes, request_id: str
     )
     session.flush()
     return move_points(session, programme, enrolment, request_id) if has_points else None
-
-
-def move_points(session: Session, programme: Programme, enrolment: Enrolment, request_id: str | None) -> Operation:
-    """Asks the chain to move everything from the managed account to the linked wallet."""
-    assert enrolment.wallet is not None, "points are moved to a linked wallet"
-    return outbox.enqueue(
-        session,
-        kind="link_wallet",
-        programme_id=programme.id,
-        chain_id=programme.chain_id,
-        signer=programme.custodian,
-        target=programme.token,
-        data=encode_move_to_wallet(enrolment.member_key, enrolment.wallet),
-        subject=enrolment.id,
-        request_id=request_id,
-    )
 
 
 def member_of_wallet(session: Session, wallet: bytes) -> str:

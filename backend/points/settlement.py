@@ -12,7 +12,7 @@ from backend.auth import repository as auth_repository
 from backend.chain.models import Block, LotBalance, Operation, TokenEvent
 from backend.database import transaction, utc_now
 from backend.members.models import Enrolment
-from backend.members.wallets import move_points
+from backend.members.moving import move_points
 from backend.points.accounts import UNSETTLED
 from backend.points.models import Accrual, ReturnedEvent
 from backend.points.returns import claw_back_if_mined, forgive, settle

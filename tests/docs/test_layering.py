@@ -70,9 +70,17 @@ def test_chain__does_not_know_the_domain() -> None:
         assert _offenders("backend/chain", f"backend.{domain}") == []
 
 
-def test_audit__starts_without_anything_of_the_database() -> None:
-    block = "import sys\nfor name in ('sqlalchemy', 'psycopg', 'alembic', 'fastapi'):\n    sys.modules[name] = None\n"
-    check = block + "import backend.audit.service\n"
+@pytest.mark.parametrize(
+    ("module", "unneeded"),
+    [
+        ("backend.audit.service", ["sqlalchemy", "psycopg", "alembic", "fastapi"]),
+        # Signing in is the API's: its grammar alone takes as long to load as a third of a worker.
+        ("backend.worker_roles", ["siwe", "web3"]),
+        ("bridge.relayer", ["sqlalchemy", "siwe", "web3"]),
+    ],
+)
+def test_process__starts_without_what_it_does_not_need(module: str, unneeded: list[str]) -> None:
+    check = f"import sys\nfor name in {unneeded}:\n    sys.modules[name] = None\nimport {module}\n"
     done = subprocess.run(
         [sys.executable, "-c", check], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
     )

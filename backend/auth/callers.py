@@ -27,6 +27,7 @@ class Caller:
     kind: CallerKind
     key_id: str | None = None
     programme_id: str | None = None
+    programme_slug: str | None = None
     member_id: str | None = None
     wallets_in: str = ""
     """Of a member: the programme whose points the session may move (link a wallet, swap), or "*" for all."""
@@ -53,9 +54,9 @@ class Caller:
         return self.kind in (CallerKind.OPERATOR, CallerKind.AUDITOR)
 
     def programme(self, asked: str | None) -> str:
-        """The programme that a request concerns: the key's own, or the one that the operator names."""
+        """The programme that a request concerns: the id of the key's own, or what the operator names: id or slug."""
         if self.programme_id is not None:
-            if asked not in (None, self.programme_id):
+            if asked not in (None, self.programme_id, self.programme_slug):
                 raise NotFoundError(
                     f"There is no programme {asked} that this key may see. Leave it out: then it is the key's own."
                 )

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from sqlalchemy import ForeignKey, Index, LargeBinary, String
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from backend.database import Base, Hash, PublicId, RowId, Time
+from backend.programmes.models import Programme
 
 
 class ApiKey(Base):
@@ -24,6 +25,7 @@ class ApiKey(Base):
     created_at: Mapped[Time]
     expires_at: Mapped[Time | None]
     revoked_at: Mapped[Time | None]
+    programme: Mapped[Programme | None] = relationship(lazy="joined", viewonly=True)
 
 
 class IdempotencyRecord(Base):

@@ -102,9 +102,12 @@ def caller_of(key: ApiKey | None) -> Caller:
         return Caller(CallerKind.OPERATOR, key_id=key.id, scopes=frozenset(Scope))
     if key.role == CallerKind.AUDITOR:
         return Caller(CallerKind.AUDITOR, key_id=key.id)
-    assert key.programme_id is not None, "checked when the key was made"
+    assert key.programme is not None, "checked when the key was made"
     scopes = frozenset(Scope(scope) for scope in key.scopes)
-    return Caller(CallerKind.PROGRAMME, key_id=key.id, programme_id=key.programme_id, scopes=scopes)
+    programme = key.programme
+    return Caller(
+        CallerKind.PROGRAMME, key_id=key.id, programme_id=programme.id, programme_slug=programme.slug, scopes=scopes
+    )
 
 
 def authenticate_key(session: Session, text: str) -> Caller:

@@ -20,7 +20,7 @@ from backend.exchange.swap_views import read_swaps, visible_swap
 from backend.members.schemas import Reference
 from backend.pagination import CursorText, Limit, Page, decode_cursor, page_of
 from backend.points.waiting import answer_when_settled
-from backend.programmes.repository import get_programme
+from backend.programmes.endpoints import asked_programme
 
 router = protected_router("/swaps", "swaps")
 _READ = Policy(scope=Scope.SWAPS_READ, member=True, auditor=True)
@@ -91,8 +91,7 @@ def list_swaps(
 ) -> Page[SwapRead]:
     """Swaps, newest first; `direction` is seen from the programme. `reference` finds the caller's own only."""
     exchanges, after = exchanges_of(context.settings), decode_cursor(cursor, str)
-    asked = programme_id if caller.sees_everything or caller.member_id else caller.programme(programme_id)
-    programme = get_programme(session, asked).id if asked is not None else None
+    programme = asked_programme(session, caller, programme_id)
     rows = repository.list_swaps(
         session,
         limit=limit + 1,

@@ -27,6 +27,7 @@ from backend.members.schemas import (
 )
 from backend.members.service import EnrolmentRequest
 from backend.pagination import CursorText, Limit, Page, decode_cursor, page_of
+from backend.programmes.endpoints import asked_programme
 from backend.programmes.models import Programme
 from backend.programmes.repository import get_programme
 
@@ -108,7 +109,7 @@ def list_members(
     cursor: CursorText = None,
 ) -> Page[MemberRead]:
     """Members; by the brand's reference when given."""
-    asked = programme_id if caller.sees_everything else caller.programme(programme_id)
+    asked = asked_programme(session, caller, programme_id)
     after = decode_cursor(cursor, str)
     rows = repository.list_members(session, asked, reference, str(after[0]) if after else None, limit + 1)
     enrolments = repository.enrolments_of_members(session, [row.id for row in rows], asked)

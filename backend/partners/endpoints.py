@@ -37,7 +37,7 @@ from backend.partners.schemas import (
 )
 from backend.partners.secrets import SecretVault
 from backend.partners.wire import MemberValidation, encode, path_of
-from backend.programmes.endpoints import visible_programme
+from backend.programmes.endpoints import asked_programme, visible_programme
 from backend.programmes.repository import get_programme
 
 systems = protected_router("/partner-systems", "partner systems")
@@ -152,7 +152,7 @@ def list_postings(
     cursor: CursorText = None,
 ) -> Page[PostingRead]:
     """Points of swaps on their way into brands' own systems, newest first."""
-    only = programme_id if caller.sees_everything else caller.programme(programme_id)
+    only = asked_programme(session, caller, programme_id)
     after = decode_cursor(cursor, str)
     before = str(after[0]) if after else None
     rows = service.list_postings(
@@ -218,7 +218,7 @@ def list_transfers(
     cursor: CursorText = None,
 ) -> Page[TransferRead]:
     """Transfers out of brands' own systems, newest first."""
-    only = programme_id if caller.sees_everything else caller.programme(programme_id)
+    only = asked_programme(session, caller, programme_id)
     after = decode_cursor(cursor, int, str)
     before = (_time_of(int(after[0])), str(after[1])) if after else None
     rows = transfer_service.list_transfers(session, programme_id=only, state=state, before=before, limit=limit + 1)

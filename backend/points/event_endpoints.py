@@ -27,7 +27,7 @@ from backend.points.intake_lane import LaneEvent
 from backend.points.policies import EVENT_POLICY
 from backend.points.repository import EventRow
 from backend.points.schemas import DryRunEvent, EventCreate, EventRead
-from backend.programmes.repository import get_programme
+from backend.programmes.endpoints import asked_programme
 
 router = protected_router("/events", "events")
 quick = protected_router("", "events")
@@ -155,11 +155,10 @@ def list_events(
     cursor: CursorText = None,
 ) -> Page[EventRead]:
     """Events, newest first."""
-    programme = programme_id if caller.sees_everything or caller.member_id else caller.programme(programme_id)
     after = decode_cursor(cursor, int)
     rows = repository.list_event_rows(
         session,
-        programme_id=get_programme(session, programme).id if programme else None,
+        programme_id=asked_programme(session, caller, programme_id),
         member_id=caller.member_id or member_id,
         reference=reference,
         before=int(after[0]) if after else None,

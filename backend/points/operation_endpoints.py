@@ -18,6 +18,7 @@ from backend.pagination import CursorText, Limit, Page, decode_cursor, page_of
 from backend.points import operations
 from backend.points.schemas import OperationRead, OperationState
 from backend.points.waiting import preferred_wait_seconds, wait_until_settled
+from backend.programmes.endpoints import asked_programme
 
 router = protected_router("/operations", "operations")
 _POLICY = Policy(scope=Scope.POINTS_READ, member=True, auditor=True)
@@ -43,7 +44,7 @@ def list_operations(
         session,
         caller,
         limit=limit + 1,
-        programme_id=programme_id,
+        programme_id=asked_programme(session, caller, programme_id),
         subject=subject,
         state=state,
         before=str(after[0]) if after else None,

@@ -27,7 +27,7 @@ from backend.points.schemas import (
     RefundRead,
 )
 from backend.points.waiting import answer_when_settled
-from backend.programmes.repository import get_programme
+from backend.programmes.endpoints import asked_programme
 
 router = protected_router("/redemptions", "redemptions")
 _ACCEPTED: dict[int | str, dict[str, Any]] = {202: {"description": "On its way; `Location` is the operation"}}
@@ -103,12 +103,11 @@ def list_redemptions(
     cursor: CursorText = None,
 ) -> Page[RedemptionRead]:
     """Redemptions, newest first."""
-    programme = programme_id if caller.sees_everything or caller.member_id else caller.programme(programme_id)
     after = decode_cursor(cursor, str)
     views = redemptions.list_redemptions(
         session,
         limit=limit + 1,
-        programme_id=get_programme(session, programme).id if programme else None,
+        programme_id=asked_programme(session, caller, programme_id),
         member_id=caller.member_id or member_id,
         reference=reference,
         before=str(after[0]) if after else None,

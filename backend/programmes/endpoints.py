@@ -25,6 +25,16 @@ def visible_programme(session: Session, caller: Caller, programme_id: str) -> Pr
     return programme
 
 
+def asked_programme(session: Session, caller: Caller, asked: str | None) -> str | None:
+    """Id of the programme that a list is asked for by id or slug; None: of all that the caller may see.
+
+    Raises NotFoundError.
+    """
+    if caller.programme_id is not None:
+        return caller.programme(asked)
+    return repository.get_programme(session, asked).id if asked is not None else None
+
+
 @router.get("")
 @allow(Policy(scope=Scope.PROGRAMMES_READ, member=True, auditor=True))
 def list_programmes(

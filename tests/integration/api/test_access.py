@@ -305,8 +305,11 @@ class TestKeys:
             assert len(row.secret_hash) == 32
             assert authenticate_key(session, first.json()["secret"]).scopes == {Scope.EVENTS_WRITE}
 
-    def test_own_programme_by_another_name_than_its_id__is_said_to_be_needless(self, world: World) -> None:
-        refused = problem(world.till.post("/v1/keys", {"name": "x", "programme_id": "market"}), 404, "not-found")
+    def test_own_programme__by_id_or_slug__another_one_is_said_to_be_needless(self, world: World) -> None:
+        for own in (world.market.id, "market"):
+            made = world.till.post("/v1/keys", {"name": "x", "programme_id": own})
+            assert (made.status_code, made.json()["programme_id"]) == (201, world.market.id)
+        refused = problem(world.till.post("/v1/keys", {"name": "x", "programme_id": "pharmacy"}), 404, "not-found")
         assert "Leave it out" in refused["detail"]
 
     def test_key__cannot_give_away_what_it_lacks(self, world: World) -> None:
@@ -406,3 +409,30 @@ class TestRequests:
         with world.sessions() as session:
             rows = session.execute(select(AccessLogEntry.path, AccessLogEntry.status).order_by(AccessLogEntry.id)).all()
         assert [tuple(row) for row in rows] == [("/v1/members", 201), ("/v1/members", 403)]
+
+
+def _lists(world: World) -> list[str]:
+    """Paths of the lists that can be asked for one programme."""
+    found = [
+        path
+        for path, route in routes_of(world.client.app.routes)  # type: ignore[attr-defined]
+        if "GET" in (route.methods or ())
+        and "{" not in path
+        and "programme_id" in {parameter.name for parameter in route.dependant.query_params}
+    ]
+    assert len(found) == 7
+    return found
+
+
+def test_lists__of_a_programme_by_id_or_slug__and_not_of_one_that_is_not_there(exchange_world: ExchangeWorld) -> None:
+    world = exchange_world
+    things(world)
+    for path in _lists(world):
+        by_id, by_slug = (
+            world.operator.get(path, params={"programme_id": each}).json() for each in (world.market.id, "market")
+        )
+        assert by_slug == by_id, path
+        own = world.till.get(path, params={"programme_id": "market"})
+        assert (own.status_code, len(own.json()["data"])) == (200, len(by_id["data"])), path
+        for caller, asked in ((world.operator, "nobody"), (world.till, "pharmacy"), (world.till, "nobody")):
+            problem(caller.get(path, params={"programme_id": asked}), 404, "not-found")

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import signal
 import threading
-import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from backend.chain.manifest import Manifest
 from backend.chain.signers import LOCAL_CHAIN_IDS
-from backend.commands.common import LOCAL_STATE, CommandError, notes, output
+from backend.commands.common import LOCAL_STATE, notes, output
+from backend.stack.bridge import local_crosschain
 from backend.stack.local import LocalStack, StackOptions
+from backend.stack.pair import StackPair
 from backend.stack.programmes_file import ClearingDraft, ProgrammeDraft, ProgrammesFile
 from backend.stack.state import StateFolder
-from backend.stack.waiting import POLL_SECONDS
 
 BLOCK_SECONDS = 5
-PEER_DEADLINE_SECONDS = 180.0
+BLOCK_SECONDS_OF_TWO = 2
 EXAMPLE_PROGRAMME = ProgrammeDraft(slug="example", name="Example Points", symbol="EXAMPLE")
+EXAMPLE_ABROAD = ProgrammeDraft(slug="abroad", name="Points Abroad", symbol="ABROAD", home_chain_id=LOCAL_CHAIN_IDS[1])
 
 
 def up(
@@ -29,17 +30,14 @@ def up(
     programmes: Annotated[
         Path | None, typer.Option(help="TOML file of programmes; default: one called example.", dir_okay=False)
     ] = None,
-    chain_id: Annotated[
-        int, typer.Option(help="Id of the chain: 31337, or 1337 for a second stack beside the first.")
-    ] = LOCAL_CHAIN_IDS[0],
-    peer: Annotated[
-        Path | None,
+    two_chains: Annotated[
+        bool,
         typer.Option(
-            help="State folder of a stack with the other chain id, to connect with; it is waited for."
-            " Both name each other, and both begin anew or neither.",
-            file_okay=False,
+            "--two-chains",
+            help="Run a second stack too, on chain 1337 and the next ports, and the bridge between them:"
+            " programmes with `home_chain_id = 1337` live there.",
         ),
-    ] = None,
+    ] = False,
     state: Annotated[Path, typer.Option(help="Folder that holds everything.", file_okay=False)] = LOCAL_STATE,
     fresh: Annotated[bool, typer.Option("--fresh", help="Forget what the folder holds, and begin anew.")] = False,
 ) -> None:
@@ -47,56 +45,59 @@ def up(
 
     What it holds is kept for the next time. Other commands find it by themselves when run in the same folder.
     """
-    if chain_id not in LOCAL_CHAIN_IDS:
-        raise CommandError(f"A local chain has the id {' or '.join(map(str, LOCAL_CHAIN_IDS))}, not {chain_id}.")
-    wanted = ProgrammesFile.load(programmes) if programmes else ProgrammesFile(programme=(EXAMPLE_PROGRAMME,))
+    crosschain = local_crosschain() if two_chains else None
+    if programmes is not None:
+        wanted = ProgrammesFile.load(programmes, crosschain)
+    else:
+        examples = (EXAMPLE_PROGRAMME, EXAMPLE_ABROAD) if two_chains else (EXAMPLE_PROGRAMME,)
+        wanted = ProgrammesFile(programme=examples, clearing=ClearingDraft(), crosschain=crosschain)
     options = StackOptions(
         programmes=wanted.programme,
         clearing=wanted.clearing or ClearingDraft(),
         crosschain=wanted.crosschain,
-        chain_id=chain_id,
         api_port=port,
         chain_port=chain_port,
         block_seconds=BLOCK_SECONDS,
     )
-    stack = LocalStack(StateFolder(state), options, lambda text: notes.print(f"[dim]{text}[/dim]"))
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
+    running = _pair(state, options) if two_chains else LocalStack(StateFolder(state), options, _say)
     try:
-        stack.open(fresh=fresh)
-        if peer is not None:
-            notes.print(f"[dim]waiting for the stack in {peer}[/dim]")
-            connect_with(stack, StateFolder(peer), stopping)
-        stack.serve()
-        show_addresses(stack)
+        running.start(fresh=fresh)
+        for stack in running.stacks if isinstance(running, StackPair) else [running]:
+            show_addresses(stack)
+        if isinstance(running, StackPair):
+            command = f"interpoints bridge status --config {running.bridge.status_config}"
+            output.print(f"where swaps are            {command}", markup=False)
+        output.print("Ctrl-C stops it.")
         while not stopping.wait(1.0):
-            stack.check()
+            running.check()
     finally:
         notes.print("[dim]stopping[/dim]")
-        stack.stop()
+        running.stop()
 
 
-def connect_with(stack: LocalStack, peer: StateFolder, stopping: threading.Event) -> None:
-    """Connect an open stack with another one, once that one's gateway and crosschain exchange are there.
+def _pair(state: Path, first: StackOptions) -> StackPair:
+    """Blocks come quickly, since a swap waits for eight of them on either chain before both sides call it done."""
+    first = replace(first, block_seconds=BLOCK_SECONDS_OF_TWO)
+    second = replace(first, api_port=_next(first.api_port), chain_port=_next(first.chain_port))
+    return StackPair(state, first, second, _say)
 
-    Raises CommandError when that takes longer than `PEER_DEADLINE_SECONDS`, or when stopped.
-    """
-    end = time.monotonic() + PEER_DEADLINE_SECONDS
-    while not stopping.is_set() and time.monotonic() < end:
-        manifest = Manifest.load(peer.manifest) if peer.manifest.exists() else None
-        if manifest is not None and manifest.gateway is not None and manifest.crosschain is not None:
-            stack.connect([manifest])
-            return
-        stopping.wait(POLL_SECONDS)
-    raise CommandError(f"No stack with a gateway came up in {peer.root}: start it too, with [crosschain].")
+
+def _next(port: int) -> int:
+    return port and port + 1
+
+
+def _say(text: str) -> None:
+    notes.print(f"[dim]{text}[/dim]")
 
 
 def show_addresses(stack: LocalStack) -> None:
-    """Print where everything is."""
+    """Print where everything of a stack is."""
+    output.print(f"chain id                   {stack.options.chain_id}")
     output.print(f"API                        {stack.api_url}")
     output.print(f"chain (JSON-RPC)           {stack.chain_url}")
     output.print(f"manifest                   {stack.folder.manifest}")
     output.print(f"settings of this stack     {stack.folder.root / 'environment'}")
-    output.print(f"operator's API key         {stack.operator_key}", markup=False)
-    output.print("Ctrl-C stops it.")
+    output.print(f"operator's API key         {stack.operator_key}\n", markup=False)

@@ -37,6 +37,8 @@ WORKERS = ("intake,batch,clear,post,follow", "submit,index")
 """Roles of each worker process: two, for the two cores of a small machine."""
 PURSE_TEST_DOLLARS = 1_000_000
 """What a treasurer of a local stack gets, when its purse is empty at the start."""
+RELAYER_ACCOUNT = 8
+"""Of the local chains' well-known accounts, by its number: no programme of a stack with a bridge has it."""
 SAMPLE_LINKS = "sample-links.json"
 """File in the state folder whose member links the start page shows."""
 
@@ -173,9 +175,10 @@ class LocalStack:
             signers = DevSigners(client.chain_id())
             admin, *others = signers.addresses()
             clearing = self.options.clearing
-            # The last account has no part in any programme: four pairs come before it.
+            # The last account has no part in any programme: four pairs come before it, or three and the relayer's.
+            pairs = others[: RELAYER_ACCOUNT - 1] if self.options.crosschain else others
             manifest = Deployer(client, signers.signer(admin)).deploy(
-                plans(self.options.programmes, others),
+                plans(self.options.programmes, pairs),
                 self.folder.manifest,
                 clearing.plan(others[-1]) if clearing else None,
                 self.options.crosschain.plan() if self.options.crosschain else None,

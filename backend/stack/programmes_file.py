@@ -172,10 +172,18 @@ class ProgrammesFile(BaseModel):
         return self
 
     @classmethod
-    def load(cls, path: Path) -> ProgrammesFile:
-        """Read a file. Raises ProgrammesFileError with the first problem in it."""
+    def load(cls, path: Path, crosschain: CrosschainDraft | None = None) -> ProgrammesFile:
+        """Read a file; with `crosschain` it must not have such a section itself.
+
+        Raises ProgrammesFileError with the first problem in it.
+        """
         try:
-            return cls.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+            content = tomllib.loads(path.read_text(encoding="utf-8"))
+            if crosschain is not None:
+                if "crosschain" in content:
+                    raise ProgrammesFileError(path, "local chains have their own attesters: leave [crosschain] out.")
+                content = {"clearing": {}, **content, "crosschain": crosschain.model_dump()}
+            return cls.model_validate(content)
         except OSError as error:
             raise ProgrammesFileError(path, f"{error.strerror or error}.") from error
         except tomllib.TOMLDecodeError as error:

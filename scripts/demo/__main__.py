@@ -29,7 +29,6 @@ from backend.logging import configure_logging
 from backend.stack.local import SAMPLE_LINKS, LocalStack
 from backend.stack.state import write_private
 from scripts.demo.api import DemoApi, DemoApiError
-from scripts.demo.bridge import BridgeBehindError
 from scripts.demo.clock import ChainClock
 from scripts.demo.crossing import StoppedLane, align, carry
 from scripts.demo.data import prepare, read_days
@@ -37,7 +36,7 @@ from scripts.demo.exchange import LANES, MOST_SWAPS, Exchange, LanePlan
 from scripts.demo.programmes import PROGRAMMES
 from scripts.demo.replay import Replay, ReplayError
 from scripts.demo.settlement import Settlement, show_positions
-from scripts.demo.stage import Stage
+from scripts.demo.stage import BridgeBehindError, Stage
 from scripts.demo.summary import interesting_members, show_summary
 
 STATE = Path(".interpoints")
@@ -112,7 +111,7 @@ def _exchange(console: Console, stage: Stage, sites: Sequence[Replay], most_swap
         f"{exchange.swaps} swaps, {exchange.crossings} of them to the other chain, {exchange.bonuses} with a transfer "
         f"bonus ({exchange.too_few} households had too few points)"
     )
-    console.print(stage.bridge.status(), markup=False)
+    console.print(stage.bridge_status(), markup=False)
     for site, settlement in settlements.items():
         _settle(console, site, settlement)
     align(sites)
@@ -141,7 +140,7 @@ def _swap(console: Console, stage: Stage, sites: Sequence[Replay], exchange: Exc
         progress.console.print("everything has arrived; the attester comes back with its journal", style="dim")
         let_swap(last)
         carry(stage, sites)
-    signed = stage.bridge.await_same_signatures()
+    signed = stage.await_same_signatures()
     console.print(f"every attester, the one that was away too, has signed the same {signed} messages")
 
 
@@ -217,7 +216,7 @@ def run(console: Console, options: argparse.Namespace) -> int:
     try:
         console.print("converting the Complete Journey data", style="dim")
         data = prepare(state / "data")
-        stage.start()
+        stage.start(fresh=True)
         sites = [Replay(stack, data) for stack in stage.stacks]
         _replay(console, stage, sites, data, options.weeks)
         _exchange(console, stage, sites, options.swaps)

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import argparse
-import json
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
-from backend.chain.manifest import Manifest
-from backend.stack.local import LocalStack, StackOptions
-from backend.stack.programmes_file import ClearingDraft, CrosschainDraft, ProgrammeDraft
-from backend.stack.state import StateFolder
-from scripts.demo.bridge import THRESHOLD, Bridge
-from scripts.demo.programmes import EPOCH_DAYS, FIRST_CHAIN, FIRST_DAY, PROGRAMMES, SECOND_CHAIN, DemoProgramme
+import httpx
+
+from backend.chain.signers import LOCAL_CHAIN_IDS
+from backend.stack.bridge import COMMAND
+from backend.stack.local import Say, StackOptions
+from backend.stack.pair import StackPair
+from backend.stack.programmes_file import ClearingDraft, ProgrammeDraft
+from backend.stack.waiting import wait_until
+from scripts.demo.programmes import EPOCH_DAYS, FIRST_DAY, PROGRAMMES, DemoProgramme
 
 _SETTINGS = {
     # The data's days follow each other in seconds here, so nothing waits long to fill a batch.
@@ -24,77 +25,64 @@ _SETTINGS = {
 }
 _ONE_WORKER = ("intake,batch,clear,post,follow,submit,index",)
 """The second chain has one programme's purchases only."""
+_CATCH_UP_SECONDS = 60.0
 
-Say = Callable[[str], None]
+
+class BridgeBehindError(Exception):
+    """An attester that came back did not catch up."""
 
 
-class Stage:
-    """Start it, use the stacks and the bridge, stop it. `state` is the folder for all of them."""
+class Stage(StackPair):
+    """Start it afresh, use the stacks and the bridge, stop it. `state` is the folder for all of them."""
 
     def __init__(self, state: Path, options: argparse.Namespace, say: Say) -> None:
-        self._say = say
-        self.audit = state / "demo" / "audit.html"
-        """Where the audit's page is written, and beside it the report for machines."""
-        self.bridge = Bridge(StateFolder(state / "demo-bridge"), say)
-        common = StackOptions(
-            programmes=(),
+        first = StackOptions(
+            programmes=[_draft(each) for each in PROGRAMMES],
             clearing=ClearingDraft(cycle_days=7, payment_days=2, notice_hours=1),
+            api_port=options.port,
+            chain_port=options.chain_port,
             chain_start_timestamp=int(FIRST_DAY.timestamp()),
             keeps_chain=False,
             settings=_SETTINGS,
         )
-        first = replace(common, chain_id=FIRST_CHAIN, api_port=options.port, chain_port=options.chain_port)
-        second = replace(common, chain_id=SECOND_CHAIN, api_port=0, workers=_ONE_WORKER)
-        self.stacks = (
-            LocalStack(StateFolder(state / "demo"), replace(first, programmes=_drafts(first.chain_id)), say),
-            LocalStack(
-                StateFolder(state / "demo-second"),
-                replace(second, programmes=_drafts(second.chain_id)),
-                lambda text: say(f"second chain: {text}"),
-            ),
-        )
+        second = replace(first, api_port=0, chain_port=0, workers=_ONE_WORKER)
+        super().__init__(state / "demo", first, second, say)
+        self.audit = state / "demo" / "audit.html"
+        """Where the audit's page is written, and beside it the report for machines."""
 
-    def start(self) -> None:
-        """Start everything anew. Raises StackError's family; what was started then is to be ended by `stop`."""
-        self.bridge.prepare()
-        crosschain = CrosschainDraft(
-            attesters=self.bridge.attesters, threshold=THRESHOLD, rotation_delay_hours=1, notice_hours=1
-        )
-        for stack in self.stacks:
-            stack.options = replace(stack.options, crosschain=crosschain)
-        with ThreadPoolExecutor(len(self.stacks)) as pool:
-            list(pool.map(lambda stack: stack.open(fresh=True), self.stacks))
-            self._connect()
-            list(pool.map(lambda stack: stack.serve(), self.stacks))
-        self.bridge.start(self.stacks)
+    def await_same_signatures(self) -> int:
+        """Wait until all attesters have signed the same messages; how many. Raises BridgeBehindError."""
+        signed: list[set[str]] = []
 
-    def _connect(self) -> None:
-        self._say("connecting the chains")
-        for stack, other in zip(self.stacks, reversed(self.stacks), strict=True):
-            stack.connect([Manifest.load(other.folder.manifest)])
-            peers = json.dumps({other.options.chain_id: [other.chain_url]})
-            settings = {**stack.options.settings, "INTERPOINTS_PEER_RPC_URLS": peers}
-            stack.options = replace(stack.options, settings=settings)
+        def same() -> bool:
+            signed[:] = [_signed(url) for url in self.bridge.attester_urls]
+            return all(each == signed[0] for each in signed)
 
-    def check(self) -> None:
-        """Raise ProcessFailedError when a process has ended."""
-        for stack in self.stacks:
-            stack.check()
-        self.bridge.check()
+        if not wait_until(same, _CATCH_UP_SECONDS, poll_seconds=0.3):
+            raise BridgeBehindError(f"An attester has not caught up within {_CATCH_UP_SECONDS:.0f} seconds.")
+        return len(signed[0])
 
-    def stop(self) -> None:
-        """End everything, in order."""
-        self.bridge.stop()
-        for stack in reversed(self.stacks):
-            stack.stop()
+    def bridge_status(self) -> str:
+        """What `interpoints bridge status` prints."""
+        command = [*COMMAND, "status", "--config", str(self.bridge.status_config)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+        return done.stdout if done.returncode == 0 else done.stdout + done.stderr
 
 
-def _drafts(chain_id: int) -> list[ProgrammeDraft]:
-    return [_draft(each, chain_id) for each in PROGRAMMES]
+def _signed(attester_url: str) -> set[str]:
+    """Messages, in both directions, that an attester has signed."""
+    found: set[str] = set()
+    for source, destination in (LOCAL_CHAIN_IDS, LOCAL_CHAIN_IDS[::-1]):
+        from_block: int | None = 0
+        while from_block is not None:
+            query = {"source_chain": source, "destination_chain": destination, "from_block": from_block}
+            answer = httpx.get(f"{attester_url}/v1/attestations", params=query, timeout=10).raise_for_status().json()
+            found |= {message for each in answer["attestations"] for message in each["message_ids"]}
+            from_block = answer["next_from_block"]
+    return found
 
 
-def _draft(programme: DemoProgramme, chain_id: int) -> ProgrammeDraft:
-    """The programme, or its branch on another chain than its own."""
+def _draft(programme: DemoProgramme) -> ProgrammeDraft:
     return ProgrammeDraft(
         slug=programme.slug,
         name=programme.name,
@@ -106,5 +94,5 @@ def _draft(programme: DemoProgramme, chain_id: int) -> ProgrammeDraft:
         earn_points=programme.earn_points,
         earn_per_minor=programme.earn_per_minor,
         return_period_days=programme.return_period_days,
-        home_chain_id=programme.chain_id if programme.chain_id != chain_id else 0,
+        home_chain_id=programme.chain_id,
     )

@@ -67,8 +67,8 @@ class Up:
 class Starter:
     """Starts `interpoints up` on one state folder."""
 
-    def __init__(self, folder: Path) -> None:
-        self.state = folder / "state"
+    def __init__(self, folder: Path, state: Path | None = None) -> None:
+        self.state = state or folder / "state"
         self._folder = folder
         self._started: list[Up] = []
 
@@ -96,7 +96,7 @@ def folder() -> Iterator[Path]:
     path = Path(tempfile.mkdtemp(prefix="interpoints-stack-"))
     yield path
     # What a test killed is ended as `make clean` would.
-    for each in (path, path / "state", *path.glob("*/state")):
+    for each in (path, path / "state", path / ".interpoints"):
         clean(each)
     shutil.rmtree(path, ignore_errors=True)
 

@@ -6,8 +6,9 @@ import pytest
 
 from backend.chain.deploy import ExchangePlan
 from backend.chain.deploy_crosschain import CrosschainPlan
+from backend.stack.bridge import local_crosschain
 from backend.stack.errors import StackError
-from backend.stack.programmes_file import ProgrammeDraft, ProgrammesFile, ProgrammesFileError, plans
+from backend.stack.programmes_file import ClearingDraft, ProgrammeDraft, ProgrammesFile, ProgrammesFileError, plans
 
 TEXT = """
 [[programme]]
@@ -167,6 +168,21 @@ def test_fault_of_crosschain__is_named(tmp_path: Path, text: str, problem: str) 
     path.write_text(text)
     with pytest.raises(ProgrammesFileError, match=problem):
         ProgrammesFile.load(path)
+
+
+def test_crosschain_of_local_chains__for_a_file_without_its_own(tmp_path: Path) -> None:
+    path = tmp_path / "programmes.toml"
+    path.write_text(TEXT + "home_chain_id = 1337\n")
+    file = ProgrammesFile.load(path, local_crosschain())
+    assert file.crosschain == local_crosschain()
+    assert file.clearing == ClearingDraft()
+    path.write_text(TEXT + CLEARING)
+    clearing = ProgrammesFile.load(path, local_crosschain()).clearing
+    assert clearing is not None
+    assert clearing.cycle_days == 7
+    path.write_text(TEXT + CLEARING + CROSSCHAIN)
+    with pytest.raises(ProgrammesFileError, match=r"leave \[crosschain\] out"):
+        ProgrammesFile.load(path, local_crosschain())
 
 
 def test_five_attesters__three_are_too_few(tmp_path: Path) -> None:

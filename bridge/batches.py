@@ -50,6 +50,8 @@ class Estimate:
     parcel: Parcel
     gas: int = 0
     revert: ContractRevertedError | None = None
+    measured: bool = True
+    """Whether it was this parcel that the node measured; otherwise another one, and this one can do with as much."""
 
     @property
     def likely_use(self) -> int:
@@ -105,8 +107,8 @@ class Packer:
         return Parcel("retry", message.batch, (message,), data)
 
     def learn(self, estimate: Estimate) -> None:
-        """Takes a successful estimate of a delivery into account."""
-        if estimate.parcel.kind == "deliver":
+        """Takes a successful estimate of a delivery into account, if it is one of its own."""
+        if estimate.parcel.kind == "deliver" and estimate.measured:
             self.gas_per_message = estimate.gas_per_message
 
     def _deliver(
@@ -192,7 +194,7 @@ class Estimator:
                 tries.append((parcel, min(gas, self.gas_cap)))
         for (parcel, gas), answer in zip(tries, self._answers("eth_call", tries), strict=True):
             if not isinstance(answer, NodeError):
-                yield Estimate(parcel, gas)
+                yield Estimate(parcel, gas, measured=False)
 
     def _answers(self, method: str, calls: Sequence[tuple[Parcel, int]]) -> list[Json | NodeError]:
         """Of running each parcel with so much gas."""

@@ -142,8 +142,18 @@ def test_ask__several_deliveries_of_a_route__one_is_estimated_the_others_run_onc
     each = others[0].gas
     assert first.gas == 3_000_000
     assert first.gas < each < first.gas * 9 // 8
-    assert [found.gas for found in others] == [each] * 4
+    assert [(found.gas, found.measured) for found in others] == [(each, False)] * 4
     assert node.asked == [("eth_estimateGas", 16_000_000), *[("eth_call", each)] * 4]
+
+
+def test_learn__from_what_was_measured_only(estimator: Estimator) -> None:
+    packer = Packer(ROUTE, 16_000_000)
+    first, other = estimator.ask(parcels([b"x"] * 20, 10))
+    packer.learn(first)
+    learnt = packer.gas_per_message
+    assert learnt == first.gas_per_message
+    packer.learn(other)
+    assert packer.gas_per_message == learnt
 
 
 def test_ask__more_gas_than_the_first_needs__estimated_as_well(node: Node, estimator: Estimator) -> None:

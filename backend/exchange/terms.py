@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Literal
 
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
-from backend.bodies import Body
+from backend.bodies import Body, WrittenTime
 from backend.chain.exchange_types import LaneTerms
 from backend.chain.lane_pricing import BPS
 from backend.exchange.deployment import Currency
@@ -40,7 +40,7 @@ class Terms(Body):
     )
     minimum_points_in: int = Field(default=1, strict=True, gt=0, lt=1 << 48, description="Fewest points of one swap")
     daily_cap_points_out: int = Field(strict=True, ge=0, le=MOST_CAP, description="Most points out in any 24 hours")
-    valid_until: AwareDatetime = Field(description="Last second of the terms (chain time)")
+    valid_until: WrittenTime = Field(description="Last second of the terms (chain time)")
     settlement_price: SettlementMoney = Field(
         description="What the source owes the destination for 1,000,000 points out"
     )

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Literal, Self
 
-from pydantic import AwareDatetime, BaseModel, Field, JsonValue, model_validator
+from pydantic import BaseModel, Field, JsonValue, model_validator
 
-from backend.bodies import Body
+from backend.bodies import Body, WrittenTime
 from backend.hexes import AddressText, HashText
 from backend.members.schemas import IdText, Reference
 from backend.money import Money
@@ -39,7 +39,7 @@ class EventCreate(Body):
     member_id: IdText | None = Field(default=None, description="Our member id; or `member_reference`")
     kind: Word = "purchase"
     value: Money
-    occurred_at: AwareDatetime
+    occurred_at: WrittenTime
     location: Label | None = None
     channel: Word | None = None
     mode: Mode = "commit"

@@ -172,7 +172,10 @@ class TestSentenceFor:
         assert sentence_for(error) is None
 
 
-def test_up__with_the_id_of_a_real_chain__refused(run: Run) -> None:
-    status, _, err = run("up", "--chain-id", "1")
+def test_up__two_chains_and_a_programme_on_a_third__refused(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "programmes.toml"
+    path.write_text('[[programme]]\nslug = "far"\nname = "Far"\nsymbol = "FAR"\nhome_chain_id = 10\n')
+    status, _, err = run("up", "--two-chains", "--programmes", str(path), "--state", str(tmp_path / "state"))
     assert status == 1
-    assert "31337 or 1337, not 1" in err
+    assert "far is at home on chain 10: here are chains 31337 and 1337 only" in " ".join(err.split())
+    assert not (tmp_path / "state").exists()

@@ -63,6 +63,14 @@ class PostgresFailedError(StackError):
         self.reason = reason
 
 
+class PostgresEndedError(StackError):
+    """The embedded PostgreSQL has ended while the stack was running."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(f"PostgreSQL in {folder} has ended by itself: start again; what it had stored is kept.")
+        self.folder = folder
+
+
 class ChainLostError(StackError):
     """The local chain came back without blocks that the database knows."""
 

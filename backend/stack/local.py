@@ -141,8 +141,9 @@ class LocalStack:
         self._start_services()
 
     def check(self) -> None:
-        """Raise ProcessFailedError when a process has ended."""
+        """Raise ProcessFailedError or PostgresEndedError when a process has ended."""
         self._processes.check()
+        self._postgres.check()
 
     def stop(self) -> None:
         """End everything, in order; the folder can then be used again."""

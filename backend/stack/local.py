@@ -26,7 +26,7 @@ from backend.database import make_engine, make_sessions, transaction
 from backend.migrations.run import upgrade
 from backend.programmes.service import sync_from_manifest
 from backend.stack.anvil import anvil_command, chain_answers, find_anvil, keep_first_genesis
-from backend.stack.errors import ChainLostError
+from backend.stack.errors import ChainLostError, StackError
 from backend.stack.postgres import EmbeddedPostgres, stop_leftover
 from backend.stack.processes import ProcessTable
 from backend.stack.programmes_file import ClearingDraft, CrosschainDraft, ProgrammeDraft, plans
@@ -35,6 +35,8 @@ from backend.stack.waiting import claim_port, free_port
 
 WORKERS = ("intake,batch,clear,post,follow", "submit,index")
 """Roles of each worker process: two, for the two cores of a small machine."""
+ONE_WORKER = (",".join(WORKERS),)
+"""All roles in one process, where two stacks share the machine."""
 PURSE_TEST_DOLLARS = 1_000_000
 """What a treasurer of a local stack gets, when its purse is empty at the start."""
 RELAYER_ACCOUNT = 8
@@ -88,7 +90,7 @@ class LocalStack:
         self._processes = ProcessTable(self.folder)
         self._postgres = EmbeddedPostgres(self.folder.postgres)
         self._environment: dict[str, str] = {}
-        self._api_port = 0
+        self._api_port = self._chain_port = 0
 
     @property
     def environment(self) -> Mapping[str, str]:
@@ -97,26 +99,27 @@ class LocalStack:
 
     def start(self, *, fresh: bool = False) -> None:
         """Start everything. Raises StackError's family; what was started then is to be ended by `stop`."""
+        self.claim()
         self.open(fresh=fresh)
         self.serve()
 
+    def claim(self) -> None:
+        """Take the folder and see that the ports are free; nothing is changed. Raises as `start`."""
+        self._processes.take_over(self.say)
+        self._api_port = claim_port(self.options.api_port, "--port")
+        self._chain_port = claim_port(self.options.chain_port, "--chain-port")
+        self.api_url, self.chain_url = f"http://127.0.0.1:{self._api_port}", f"http://127.0.0.1:{self._chain_port}"
+
     def open(self, *, fresh: bool = False) -> None:
-        """Start PostgreSQL and the chain, with contracts and tables; raises as `start`."""
-        self.folder.acquire()
-        ended = self._processes.end_leftovers()
-        if ended:
-            self.say(f"ended what a killed run left behind: {', '.join(ended)}")
+        """Start PostgreSQL and the chain of a claimed stack, with contracts and tables; raises as `start`."""
         if fresh:
             stop_leftover(self.folder.postgres)
             self.folder.clear()
-        self._api_port = claim_port(self.options.api_port, "--port")
-        chain_port = claim_port(self.options.chain_port, "--chain-port")
-        self.api_url, self.chain_url = f"http://127.0.0.1:{self._api_port}", f"http://127.0.0.1:{chain_port}"
         self.say("starting PostgreSQL")
         self._postgres.start()
         self.database_url = self._postgres.database_url("interpoints")
         self.say("starting the local chain")
-        self._start_chain(chain_port)
+        self._start_chain()
         self.say("deploying contracts and creating tables")
         manifest = self._deploy()
         upgrade(self.database_url)
@@ -151,7 +154,7 @@ class LocalStack:
         self._postgres.stop()
         self.folder.release()
 
-    def _start_chain(self, port: int) -> None:
+    def _start_chain(self) -> None:
         self.folder.chain.mkdir(parents=True, exist_ok=True)
         state_file = self.folder.chain / "state.json" if self.options.keeps_chain else None
         if state_file is not None:
@@ -159,7 +162,7 @@ class LocalStack:
         options = self.options
         command = anvil_command(
             find_anvil(),
-            port,
+            self._chain_port,
             state_file,
             options.chain_start_timestamp,
             options.block_seconds,
@@ -187,8 +190,10 @@ class LocalStack:
             if clearing is not None and clearing.currency is None:
                 _fill_purses(Administrator(client, signers.signer(admin)), manifest)
             return manifest
-        except (WrongChainError, ManifestError) as error:
+        except WrongChainError as error:
             raise ChainLostError(self.folder.root) from error
+        except ManifestError as error:
+            raise StackError(f"{error} Or begin anew with --fresh.") from error
         finally:
             client.close()
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
 from backend.chain.manifest import Manifest
 from backend.chain.signers import LOCAL_CHAIN_IDS
 from backend.stack.bridge import LocalBridge, local_crosschain
-from backend.stack.errors import StackError
+from backend.stack.errors import StackError, StacksApartError
 from backend.stack.local import LocalStack, Say, StackOptions
 from backend.stack.programmes_file import ProgrammeDraft
-from backend.stack.state import StateFolder
+from backend.stack.state import StateFolder, write_private
 
 
 class StackPair:
@@ -46,15 +47,38 @@ class StackPair:
 
     def start(self, *, fresh: bool = False) -> None:
         """Start everything. Raises StackError's family; what was started then is to be ended by `stop`."""
-        kept = [stack for stack in self.stacks if stack.folder.manifest.exists()]
-        if not fresh and len(kept) == 1:
-            raise StackError(f"Of the two stacks only {kept[0].folder.root} is there: begin both anew with --fresh.")
-        self.bridge.open(fresh=fresh or not kept)
+        # All folders first: nothing is cleared while another run holds one of them.
+        self.bridge.claim()
+        for stack in self.stacks:
+            stack.claim()
+        if fresh or not any(stack.folder.manifest.exists() for stack in self.stacks):
+            fresh = True
+            self.bridge.folder.clear()
+        elif self._geneses() != self._paired():
+            raise StacksApartError([stack.folder.root for stack in self.stacks])
         with ThreadPoolExecutor(len(self.stacks)) as pool:
             list(pool.map(lambda stack: stack.open(fresh=fresh), self.stacks))
             self._connect()
+            write_private(self._pairing, json.dumps(self._geneses()))
             list(pool.map(lambda stack: stack.serve(), self.stacks))
         self.bridge.start(self.stacks)
+
+    @property
+    def _pairing(self) -> Path:
+        """Which chains the journals and the contracts' records of seen messages are about.
+
+        Addresses do not tell: deployed anew, a contract has the same one.
+        """
+        return self.bridge.folder.root / "chains.json"
+
+    def _paired(self) -> dict[str, str]:
+        return dict(json.loads(self._pairing.read_text())) if self._pairing.exists() else {}
+
+    def _geneses(self) -> dict[str, str]:
+        """Hashes of the chains' first blocks, by chain id."""
+        manifests = [stack.folder.manifest for stack in self.stacks]
+        found = [Manifest.load(path) for path in manifests if path.exists()]
+        return {str(manifest.chain_id): manifest.genesis_hash for manifest in found}
 
     def _connect(self) -> None:
         self._say("connecting the chains")
@@ -72,13 +96,19 @@ class StackPair:
 
     def stop(self) -> None:
         """End everything, in order."""
-        self.bridge.stop()
-        for stack in reversed(self.stacks):
-            stack.stop()
+        with ExitStack() as ending:
+            for stack in self.stacks:
+                ending.callback(stack.stop)
+            ending.callback(self.bridge.stop)
 
 
 def _beside(state: Path, what: str) -> Path:
-    return state.with_name(f"{state.name}-{what}")
+    whole = state.resolve()
+    if not whole.name:
+        raise StackError(f"{whole} cannot be the folder of a stack: name one below it with --state.")
+    return (
+        whole.with_name(f"{whole.name}-{what}") if state.name in {"", ".."} else state.with_name(f"{state.name}-{what}")
+    )
 
 
 def _seen_from(chain_id: int, draft: ProgrammeDraft) -> ProgrammeDraft:

@@ -57,6 +57,13 @@ class ProcessTable:
         self._folder = folder
         self._running: list[RunningProcess] = []
 
+    def take_over(self, say: Callable[[str], None]) -> None:
+        """Take the folder, and end what a killed run left there. Raises AlreadyRunningError."""
+        self._folder.acquire()
+        ended = self.end_leftovers()
+        if ended:
+            say(f"ended what a killed run left behind: {', '.join(ended)}")
+
     def end_leftovers(self) -> list[str]:
         """End what a killed run left behind; the names of what was ended."""
         path = self._folder.processes

@@ -11,7 +11,7 @@ import httpx
 
 from backend.chain.signers import LOCAL_CHAIN_IDS
 from backend.stack.bridge import COMMAND
-from backend.stack.local import Say, StackOptions
+from backend.stack.local import ONE_WORKER, Say, StackOptions
 from backend.stack.pair import StackPair
 from backend.stack.programmes_file import ClearingDraft, ProgrammeDraft
 from backend.stack.waiting import wait_until
@@ -23,8 +23,6 @@ _SETTINGS = {
     "INTERPOINTS_CHAIN_POLL_SECONDS": "0.1",
     "INTERPOINTS_LOG_LEVEL": "WARNING",
 }
-_ONE_WORKER = ("intake,batch,clear,post,follow,submit,index",)
-"""The second chain has one programme's purchases only."""
 _CATCH_UP_SECONDS = 60.0
 
 
@@ -45,7 +43,8 @@ class Stage(StackPair):
             keeps_chain=False,
             settings=_SETTINGS,
         )
-        second = replace(first, api_port=0, chain_port=0, workers=_ONE_WORKER)
+        # The second chain has one programme's purchases only.
+        second = replace(first, api_port=0, chain_port=0, workers=ONE_WORKER)
         super().__init__(state / "demo", first, second, say)
         self.audit = state / "demo" / "audit.html"
         """Where the audit's page is written, and beside it the report for machines."""

@@ -11,29 +11,26 @@ from pathlib import Path
 import pytest
 
 from backend.chain.manifest import Manifest
-from backend.stack.errors import StackError
+from backend.stack.errors import AlreadyRunningError, StackError, StacksApartError
 from backend.stack.local import StackOptions
 from backend.stack.pair import StackPair
 from backend.stack.programmes_file import ProgrammeDraft
-from tests.integration.stack.conftest import ROOT, Starter, Up
+from backend.stack.state import StateFolder
+from tests.integration.stack.conftest import ROOT, Starter
 
 _GUIDE = (ROOT / "docs" / "two-chains.md").read_text()
-_BLOCKS = re.findall(r"^```sh\n(.*?)^```", _GUIDE, re.MULTILINE | re.DOTALL)
-_PREPARE, *_, _LOOK = _BLOCKS
-_STACKS = ("stack", "stack-second")
+_PREPARE, _JOIN, _AGREE, _EARN_AND_SWAP, _WAIT, _LOOK, _BREAK = re.findall(
+    r"^```sh\n(.*?)^```", _GUIDE, re.MULTILINE | re.DOTALL
+)
 _SECONDS = 240
 
 
-def _run(up: Up, folder: Path, *blocks: str) -> str:
+def _run(folder: Path, *blocks: str) -> str:
     """What the commands print; all must succeed."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    for number, state in enumerate((up.state, up.state.with_name("stack-second")), start=1):
-        environment[f"API_{number}"] = Up(up.process, state, up.errors).environment()["INTERPOINTS_PUBLIC_URL"]
-        environment[f"KEY_{number}"] = (state / "operator-key").read_text()
     done = subprocess.run(
         ["bash", "-c", "\n".join(["set -euo pipefail", *blocks])],
         cwd=folder,
-        env=environment,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         timeout=_SECONDS,
@@ -43,24 +40,29 @@ def _run(up: Up, folder: Path, *blocks: str) -> str:
     return done.stdout
 
 
-def test_walk__as_written__and_still_there_after_a_restart(folder: Path) -> None:
+@pytest.mark.timeout(4 * _SECONDS)
+def test_walk__as_written__with_a_restart_before_the_last_swap(folder: Path) -> None:
     (folder / ".venv").symlink_to(Path(sys.executable).parents[1])
-    starter = Starter(folder, folder / ".interpoints" / "stack")
+    starter = Starter(folder, folder / ".interpoints" / "pair")
     options = ("--two-chains", "--port", "0", "--chain-port", "0")
     up = starter.start(*options)
     try:
         up.wait_until_up()
-        printed = _run(up, folder, *_BLOCKS)
+        printed = _run(folder, _PREPARE, _JOIN, _AGREE, _EARN_AND_SWAP, _WAIT, 'echo; echo "$LANE $MEMBER $ACCOUNT"')
+        assert "\ncompleted\n" in printed.replace("}", "\n")
         assert '"points":50' in printed
-        first, second = (Manifest.load(folder / ".interpoints" / name / "manifest.json") for name in _STACKS)
+        lane, member, account = printed.split()[-3:]
+        first, second = (
+            Manifest.load(state / "manifest.json") for state in (up.state, up.state.with_name("pair-second"))
+        )
         assert [entry.slug for entry in first.programmes if entry.is_branch] == ["abroad"]
         assert [entry.slug for entry in second.programmes if entry.is_branch] == ["example"]
         assert up.stop() == 0
 
         up = starter.start(*options)
         up.wait_until_up()
-        again = _run(up, folder, _PREPARE, "get_1 /v1/swaps", _LOOK)
-        assert '"state":"completed"' in again
+        names = f"LANE={lane} MEMBER={member} ACCOUNT={account}\n"
+        assert "\nrefunded\n" in _run(folder, _PREPARE, names, _BREAK, _LOOK).replace("}", "\n")
         assert up.stop() == 0
     finally:
         starter.end_all()
@@ -77,11 +79,26 @@ def test_programme_at_home_elsewhere__is_refused(folder: Path) -> None:
         _pair(folder, draft)
 
 
-def test_one_stack_without_the_other__is_not_begun(folder: Path) -> None:
+def test_stacks_that_do_not_belong_together__are_left_as_they_are(folder: Path) -> None:
     pair = _pair(folder, ProgrammeDraft(slug="example", name="Example", symbol="EX"))
     left = pair.stacks[1].folder.manifest
     left.parent.mkdir()
-    left.write_text("{}")
-    with pytest.raises(StackError, match=r"only .*state-second is there: begin both anew with --fresh"):
+    Manifest(chain_id=1337, genesis_hash="0x" + "11" * 32, programmes=()).save(left)
+    with pytest.raises(StacksApartError, match=r"state and .*state-second do not hold two stacks that belong together"):
         pair.start()
     pair.stop()
+    assert left.exists()
+
+
+def test_one_folder_in_use__nothing_is_cleared(folder: Path) -> None:
+    pair = _pair(folder, ProgrammeDraft(slug="example", name="Example", symbol="EX"))
+    for stack in pair.stacks:
+        stack.folder.root.mkdir()
+        stack.folder.manifest.write_text("{}")
+    holder = StateFolder(pair.stacks[1].folder.root)
+    holder.acquire()
+    with pytest.raises(AlreadyRunningError):
+        pair.start(fresh=True)
+    pair.stop()
+    holder.release()
+    assert all(stack.folder.manifest.exists() for stack in pair.stacks)

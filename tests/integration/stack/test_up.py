@@ -134,7 +134,7 @@ def test_chain_killed_before_it_could_save__asks_for_a_fresh_start(starter: Star
 
     refused = starter.start(*PORTS)
     assert refused.process.wait(60) == 1
-    assert "interpoints up --fresh" in refused.errors.read_text()
+    assert "begin anew with --fresh" in refused.errors.read_text()
     assert "Traceback" not in refused.errors.read_text()
 
     fresh = starter.start(*PORTS, "--fresh")

@@ -179,3 +179,17 @@ def test_up__two_chains_and_a_programme_on_a_third__refused(run: Run, tmp_path: 
     assert status == 1
     assert "far is at home on chain 10: here are chains 31337 and 1337 only" in " ".join(err.split())
     assert not (tmp_path / "state").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        (["--port", "65535"], "take --port, --chain-port and the port after each"),
+        (["--port", "8000", "--chain-port", "8001"], "take --port, --chain-port and the port after each"),
+        (["--state", "/"], "cannot be the folder of a stack"),
+    ],
+)
+def test_up__two_chains_without_room__refused(run: Run, options: list[str], problem: str) -> None:
+    status, _, err = run("up", "--two-chains", *options)
+    assert status == 1
+    assert problem in " ".join(err.split())

@@ -168,6 +168,14 @@ class TokenEvent(Base):
         Index("ix_token_events_account", "token", "account"),
         Index("ix_token_events_pending", "chain_id", "block_number", postgresql_where=text("name = 'SwapPending'")),
         Index("ix_token_events_sent", "chain_id", "block_number", postgresql_where=text("name = 'SwapSent'")),
+        Index(
+            "ix_token_events_arrivals",
+            "token",
+            text("(payload ->> 'lane_id')"),
+            "block_number",
+            "log_index",
+            postgresql_where=text("name IN ('SwapMinted', 'SwapRefused')"),
+        ),
         Index("ix_token_events_house", "token", "block_number", "log_index", postgresql_where=text(HOUSE_LOGS)),
         Index("ix_token_events_reserved", "token", "ref", postgresql_where=text("name = 'DebtReserved'")),
     )

@@ -12,10 +12,12 @@ from backend.auth.routing import CallerDep, ContextDep, SessionDep, Writing, Wri
 from backend.auth.scopes import Scope
 from backend.chain.models import Operation
 from backend.exchange import lane_service
+from backend.exchange.arrivals import list_arrivals, read_arrivals
 from backend.exchange.deployment import exchanges_of
 from backend.exchange.errors import LaneNotFoundError
 from backend.exchange.identifiers import lane_text
 from backend.exchange.lane_schemas import (
+    ArrivalRead,
     DryRunLane,
     LaneAccept,
     LaneAct,
@@ -122,6 +124,27 @@ def get_lane_history(
 
     events = [event for event in read_history(session, route) if after is None or key(event) > after]
     return page_of(events[: limit + 1], limit, key, lambda event: event)
+
+
+@router.get("/{lane_id}/arrivals")
+@allow(Policy(scope=Scope.SWAPS_READ, auditor=True))
+def get_lane_arrivals(
+    lane_id: str,
+    session: SessionDep,
+    caller: CallerDep,
+    context: ContextDep,
+    limit: Limit = 50,
+    cursor: CursorText = None,
+) -> Page[ArrivalRead]:
+    """Swaps that ended here, having begun on another chain: what was minted or refused, newest first."""
+    route = visible_route(session, exchanges_of(context.settings), caller, lane_id)
+    after = decode_cursor(cursor, int, int)
+    before = (int(after[0]), int(after[1])) if after else None
+    rows = list_arrivals(session, route, before=before, limit=limit + 1)
+    read = read_arrivals(session, caller, route, rows)
+    return page_of(
+        rows, limit, lambda row: [row.event.block_number, row.event.log_index], lambda row: read[row.event.id]
+    )
 
 
 @router.post("/{lane_id}/accept", status_code=202, responses=_ACCEPTED)

@@ -12,7 +12,7 @@ from backend.exchange.settlement_money import SettlementMoney
 from backend.exchange.terms import Terms
 from backend.hexes import AddressText, HashText
 from backend.members.schemas import IdText
-from backend.points.schemas import Mode
+from backend.points.schemas import LotRead, Mode
 
 LaneWord = Literal["proposed", "open", "stopped", "ended", "withdrawn"]
 
@@ -137,6 +137,23 @@ class LaneEventRead(BaseModel):
     effective_from: datetime | None = Field(description="Of an agreement")
     terms_hash: HashText | None
     terms: Terms | None
+    block_number: int
+    block_time: datetime
+    transaction_hash: HashText
+    log_index: int
+
+
+class ArrivalRead(BaseModel):
+    """What became of a swap that came from another chain. The swap itself is the source's deployment's."""
+
+    swap_hash: HashText = Field(description="The swap's id on both chains")
+    outcome: Literal["minted", "refused"] = Field(description="*refused*: its refund is on its way back")
+    reason: Literal["deadline_past", "lane_not_open", "price_differs"] | None = Field(description="Of a refusal")
+    recipient: AddressText | None = Field(description="Got the points; null when refused")
+    member_id: str | None = Field(description="Whose account that is, if it is a member's; the destination sees it")
+    points_out: int | None
+    lots_out: list[LotRead] | None = Field(description="What was given, with its expiry")
+    message_id: HashText | None = Field(description="Of a refusal: by which the bridge's logs know the way back")
     block_number: int
     block_time: datetime
     transaction_hash: HashText

@@ -96,9 +96,9 @@ def _read(row: SwapRow, seen: _Seen, ends: tuple[Programme, Programme], exchange
         points_out=price["points_out"] if price else None,
         expected_points_in=swap.expected_points_in,
         expected_points_out=swap.expected_points_out,
-        lots_in=_lots(source, events.get("SwapBurnt"), "lots"),
-        lots_out=_lots(destination, events.get("SwapMinted"), "lots"),
-        lots_refunded=_lots(source, refund, "restored"),
+        lots_in=logged_lots(source, events.get("SwapBurnt"), "lots"),
+        lots_out=logged_lots(destination, events.get("SwapMinted"), "lots"),
+        lots_refunded=logged_lots(source, refund, "restored"),
         expired_points=refund["expired_amount"] if refund else None,
         settlement=SettlementMoney.of_units(price["settlement"], exchanges.currency) if price else None,
         quote_id=swap.quote_id,
@@ -139,7 +139,8 @@ def _crossing(swap: Swap, seen: _Seen, destination: Programme, exchanges: Exchan
     )
 
 
-def _lots(programme: Programme, payload: Any, name: str) -> list[LotRead] | None:
+def logged_lots(programme: Programme, payload: Any, name: str) -> list[LotRead] | None:
+    """The lots under `name` in what the exchange has logged; None when it has not."""
     if payload is None:
         return None
     return read_lots(programme, [LotAmount(int(epoch), int(points)) for epoch, points in payload[name]])

@@ -49,6 +49,13 @@ def account(member: dict[str, Any]) -> str:
     return text
 
 
+def arrivals(backend: Backend, slug: str, lane: str) -> list[dict[str, Any]]:
+    answer = backend.tills[slug].get(f"/v1/lanes/{lane}/arrivals")
+    assert answer.status_code == 200, answer.text
+    found: list[dict[str, Any]] = answer.json()["data"]
+    return found
+
+
 class TestLanes:
     def test_list__has_the_chain_of_each_end_on_both_backends(self, world: CrossingWorld) -> None:
         for backend in (world.here, world.there):
@@ -137,6 +144,14 @@ class TestSwap:
         assert refunded["lots_refunded"] == refunded["lots_in"]
         assert here.balance("cafe", giver)["lots"] == before["lots"]
         assert "for 58 of Fuel<" in page(here, giver)
+        (arrival,) = arrivals(there, "fuel", lane)
+        assert (arrival["swap_hash"], arrival["outcome"], arrival["reason"]) == (
+            swap["swap_hash"],
+            "refused",
+            "lane_not_open",
+        )
+        assert arrival["message_id"] is not None
+        assert {arrival[name] for name in ("recipient", "member_id", "points_out", "lots_out")} == {None}
 
     def test_recipient__is_named_where_the_lane_leads_abroad_and_only_there(self, world: CrossingWorld) -> None:
         here, lane = world.here, world.lane("grocer", "fuel")
@@ -190,6 +205,48 @@ class TestSwap:
         assert asked.status_code == 202, asked.text
         here.finalise()
         assert here.read("grocer", asked.json())["state"] == "crossing"
+
+
+class TestArrivals:
+    def test_minted__with_the_member_whose_account_it_is_for_the_destination_only(self, world: CrossingWorld) -> None:
+        here, there, lane = world.here, world.there, world.lane("grocer", "fuel")
+        giver, receiver = here.member("grocer", "1000.00"), there.member("fuel")
+        swaps = [
+            here.swap("grocer", lane, giver, 100, recipient=recipient).json()
+            for recipient in (account(receiver), SOMEBODY)
+        ]
+        here.finalise()
+        world.carry(here)
+        newest = {each["swap_hash"]: each for each in arrivals(there, "fuel", lane)}
+        known, stranger = (newest[swap["swap_hash"]] for swap in swaps)
+        assert (known["outcome"], known["reason"], known["message_id"]) == ("minted", None, None)
+        assert (known["member_id"], known["recipient"]) == (receiver["id"], account(receiver))
+        assert (stranger["member_id"], stranger["recipient"]) == (None, SOMEBODY)
+        (lot,) = known["lots_out"]
+        assert (known["points_out"], lot["points"]) == (29, 29)
+        assert lot["expires_at"] > known["block_time"]
+        seen_by_source = {each["swap_hash"]: each for each in arrivals(there, "grocer", lane)}
+        assert seen_by_source[known["swap_hash"]] == known | {"member_id": None}
+        assert arrivals(here, "grocer", lane) == [], "it ends on the other chain"
+        problem(there.tills["cafe"].get(f"/v1/lanes/{lane}/arrivals"), 404, "not-found")
+
+    def test_page_by_page__newest_first(self, world: CrossingWorld) -> None:
+        here, there, lane = world.here, world.there, world.lane("grocer", "fuel")
+        giver = here.member("grocer", "1000.00")
+        for _ in range(3):
+            assert here.swap("grocer", lane, giver, 100, recipient=SOMEBODY).status_code == 202
+        here.finalise()
+        world.carry(here)
+        whole = arrivals(there, "fuel", lane)
+        places = [(each["block_number"], each["log_index"]) for each in whole]
+        assert places == sorted(places, reverse=True)
+        pages: list[dict[str, Any]] = []
+        asked = {"limit": "1"}
+        while "cursor" not in asked or asked["cursor"]:
+            answer = there.auditor.get(f"/v1/lanes/{lane}/arrivals", params=asked).json()
+            pages += answer["data"]
+            asked["cursor"] = answer["next_cursor"]
+        assert pages == whole
 
 
 class TestQuotes:

@@ -13,7 +13,7 @@ import typer
 from backend.chain.signers import LOCAL_CHAIN_IDS
 from backend.commands.common import LOCAL_STATE, CommandError, notes, output
 from backend.stack.bridge import local_crosschain
-from backend.stack.local import ONE_WORKER, LocalStack, StackOptions
+from backend.stack.local import ONE_WORKER, LocalStack, Say, StackOptions
 from backend.stack.pair import StackPair
 from backend.stack.programmes_file import ClearingDraft, ProgrammeDraft, ProgrammesFile
 from backend.stack.state import StateFolder
@@ -69,7 +69,14 @@ def up(
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
-    running = _pair(state, options) if two_chains else LocalStack(StateFolder(state), options, _say)
+
+    def say(text: str) -> None:
+        """Tells of a step before it begins, which is the time to stop when asked to."""
+        if stopping.is_set():
+            raise _StoppedError
+        notes.print(f"[dim]{text}[/dim]")
+
+    running = _pair(state, options, say) if two_chains else LocalStack(StateFolder(state), options, say)
     try:
         running.start(fresh=fresh)
         for stack in running.stacks if isinstance(running, StackPair) else [running]:
@@ -80,12 +87,18 @@ def up(
         output.print("Ctrl-C stops it.")
         while not stopping.wait(1.0):
             running.check()
+    except _StoppedError:
+        notes.print("[dim]stopped before everything was up[/dim]")
     finally:
         notes.print("[dim]stopping[/dim]")
         running.stop()
 
 
-def _pair(state: Path, first: StackOptions) -> StackPair:
+class _StoppedError(Exception):
+    """Ctrl-C, or a request to end, while the stack was starting."""
+
+
+def _pair(state: Path, first: StackOptions, say: Say) -> StackPair:
     """Blocks come quickly, since a swap waits for eight of them on either chain before both sides call it done."""
     first = replace(first, block_seconds=BLOCK_SECONDS_OF_TWO, workers=ONE_WORKER)
     api_port, chain_port = (port and port + 1 for port in (first.api_port, first.chain_port))
@@ -94,11 +107,7 @@ def _pair(state: Path, first: StackOptions) -> StackPair:
         raise CommandError(
             "Two stacks take --port, --chain-port and the port after each: name ports with room for that."
         )
-    return StackPair(state, first, replace(first, api_port=api_port, chain_port=chain_port), _say)
-
-
-def _say(text: str) -> None:
-    notes.print(f"[dim]{text}[/dim]")
+    return StackPair(state, first, replace(first, api_port=api_port, chain_port=chain_port), say)
 
 
 def show_addresses(stack: LocalStack) -> None:

@@ -124,6 +124,16 @@ def test_killed_run__is_cleared_up_by_the_next_and_a_running_one_is_left_alone(s
     assert "has ended by itself: start again" in " ".join(again.errors.read_text().split())
 
 
+def test_stopped_while_it_starts__leaves_nothing_running(starter: Starter) -> None:
+    up = starter.start(*PORTS)
+    wait_for(lambda: "starting the local chain" in up.errors.read_text(), 60, "the second step")
+    assert up.stop() == 0
+    assert "stopped before everything was up" in up.errors.read_text()
+    assert not (up.state / "postgres" / "postmaster.pid").exists()
+    running = [each.info["cmdline"] or [] for each in psutil.process_iter(["cmdline"])]
+    assert not [command for command in running if str(up.state.resolve()) in " ".join(command)]
+
+
 def test_chain_killed_before_it_could_save__asks_for_a_fresh_start(starter: Starter) -> None:
     up = starter.start(*PORTS)
     up.wait_until_up()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +15,7 @@ from backend.chain.signers import LOCAL_CHAIN_IDS
 from backend.commands.common import LOCAL_STATE, CommandError, notes, output
 from backend.stack.bridge import local_crosschain
 from backend.stack.local import ONE_WORKER, LocalStack, Say, StackOptions
-from backend.stack.pair import StackPair
+from backend.stack.pair import StackPair, is_paired
 from backend.stack.programmes_file import ClearingDraft, ProgrammeDraft, ProgrammesFile
 from backend.stack.state import StateFolder
 
@@ -52,6 +53,10 @@ def up(
 
     What it holds is kept for the next time. Other commands find it by themselves when run in the same folder.
     """
+    if not two_chains and is_paired(state):
+        raise CommandError(
+            f"{state} is the first of two stacks: start both with --two-chains, or name another folder with --state."
+        )
     crosschain = local_crosschain() if two_chains else None
     if programmes is not None:
         wanted = ProgrammesFile.load(programmes, crosschain)
@@ -82,7 +87,8 @@ def up(
         for stack in running.stacks if isinstance(running, StackPair) else [running]:
             show_addresses(stack)
         if isinstance(running, StackPair):
-            command = f"interpoints bridge status --config {running.bridge.status_config}"
+            program = sys.argv[0] if sys.argv[0].endswith("interpoints") else "interpoints"
+            command = f"{program} bridge status --config {running.bridge.status_config}"
             output.print(f"where swaps are            {command}", markup=False)
         output.print("Ctrl-C stops it.")
         while not stopping.wait(1.0):

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from backend.auth.policies import Policy, allow
 from backend.auth.routing import CallerDep, ContextDep, SessionDep, Writing, WritingDep, protected_router
 from backend.auth.scopes import Scope
+from backend.errors import InvalidRequestError
 from backend.exchange import assessment, repository, swaps
 from backend.exchange.deployment import exchanges_of
 from backend.exchange.identifiers import LaneText, parse_lane
@@ -92,6 +93,8 @@ def list_swaps(
     """Swaps, newest first; `direction` is seen from the programme. `reference` finds the caller's own only."""
     exchanges, after = exchanges_of(context.settings), decode_cursor(cursor, str)
     programme = asked_programme(session, caller, programme_id)
+    if direction is not None and programme is None:
+        raise InvalidRequestError("`direction` is seen from a programme: name it with `programme_id`.")
     rows = repository.list_swaps(
         session,
         limit=limit + 1,

@@ -110,11 +110,22 @@ class LocalStack:
         self._chain_port = claim_port(self.options.chain_port, "--chain-port")
         self.api_url, self.chain_url = f"http://127.0.0.1:{self._api_port}", f"http://127.0.0.1:{self._chain_port}"
 
+    def _check_chain_id(self) -> None:
+        if not self.folder.manifest.exists():
+            return
+        kept = Manifest.load(self.folder.manifest).chain_id
+        if kept != self.options.chain_id:
+            raise StackError(
+                f"{self.folder.root} holds the stack of chain {kept}, not of {self.options.chain_id}: name the first "
+                "folder of the two with --state, and start both with --two-chains."
+            )
+
     def open(self, *, fresh: bool = False) -> None:
         """Start PostgreSQL and the chain of a claimed stack, with contracts and tables; raises as `start`."""
         if fresh:
             stop_leftover(self.folder.postgres)
             self.folder.clear()
+        self._check_chain_id()
         self.say("starting PostgreSQL")
         self._postgres.start()
         self.database_url = self._postgres.database_url("interpoints")

@@ -16,6 +16,8 @@ from backend.stack.local import LocalStack, Say, StackOptions
 from backend.stack.programmes_file import ProgrammeDraft
 from backend.stack.state import StateFolder, write_private
 
+PAIRING = "chains.json"
+
 
 class StackPair:
     """Start it, use the stacks and the bridge, stop it.
@@ -69,7 +71,7 @@ class StackPair:
 
         Addresses do not tell: deployed anew, a contract has the same one.
         """
-        return self.bridge.folder.root / "chains.json"
+        return self.bridge.folder.root / PAIRING
 
     def _paired(self) -> dict[str, str]:
         return dict(json.loads(self._pairing.read_text())) if self._pairing.exists() else {}
@@ -100,6 +102,11 @@ class StackPair:
             for stack in self.stacks:
                 ending.callback(stack.stop)
             ending.callback(self.bridge.stop)
+
+
+def is_paired(state: Path) -> bool:
+    """Whether the stack in `state` is the first of two."""
+    return (_beside(state, "bridge") / PAIRING).exists()
 
 
 def _beside(state: Path, what: str) -> Path:

@@ -110,6 +110,7 @@ class TestSwap:
 
         assert ids(world.other_till, direction="in") == ids(world.till, direction="out") == [swap["id"]]
         assert ids(world.other_till, direction="out") == ids(world.till, direction="in") == []
+        problem(world.operator.get("/v1/swaps", params={"direction": "in"}), 422, "invalid-request")
         assert (ids(world.till, reference="till-7"), ids(world.other_till, reference="till-7")) == ([swap["id"]], [])
         assert ids(world.fuel_till) == []
         problem(world.fuel_till.get(f"/v1/swaps/{swap['id']}"), 404, "not-found")

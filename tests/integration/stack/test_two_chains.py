@@ -64,6 +64,13 @@ def test_walk__as_written__with_a_restart_before_the_last_swap(folder: Path) -> 
         names = f"LANE={lane} MEMBER={member} ACCOUNT={account}\n"
         assert "\nrefunded\n" in _run(folder, _PREPARE, names, _BREAK, _LOOK).replace("}", "\n")
         assert up.stop() == 0
+        for state, problem in (
+            ("pair", "is the first of two stacks"),
+            ("pair-second", "holds the stack of chain 1337"),
+        ):
+            alone = Starter(folder, folder / ".interpoints" / state).start(*options[1:])
+            assert alone.process.wait(60) == 1
+            assert problem in " ".join(alone.errors.read_text().split())
     finally:
         starter.end_all()
 

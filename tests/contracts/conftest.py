@@ -60,9 +60,8 @@ def pytest_collection_finish():
 def one_block_each():
     """Asks for the block of each transaction as soon as it is sent, and waits for it.
 
-    A node that mines by itself does so beside its answers. On a busy machine, once in ten thousand transactions, it
-    counted one that it could not find, or left one lying: it was not done with the block before, which `isolation` had
-    taken back.
+    A node that mines by itself does so beside its answers. On a busy machine one did not find a transaction that it had
+    counted, once in some ten thousand; why was not established.
     """
     sending = {name: getattr(web3.eth, name) for name in ("send_transaction", "send_raw_transaction")}
 

@@ -12,6 +12,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -26,10 +27,15 @@ from backend.chain.signers import DevSigners
 from backend.stack.anvil import find_anvil
 
 _LISTENING = re.compile(rb"Listening on [0-9.]+:(\d+)")
+_PATIENCE_SECONDS = 60.0
 
 
 class Anvil:
-    """An anvil process: `with Anvil() as chain: ...`. Mines each transaction at once unless told otherwise."""
+    """An anvil process: `with Anvil() as chain: ...`. Mines each transaction by itself unless told otherwise.
+
+    That goes on beside its answers: one of ten is not in a block yet when the next question comes. Wait for the receipt
+    of what is sent, or send it in `one_block`.
+    """
 
     def __init__(
         self,
@@ -49,6 +55,7 @@ class Anvil:
             self._arguments += ["--block-time", str(block_time_seconds)]
         elif not mining:
             self._arguments += ["--no-mining"]
+        self._mines_by_itself = mining and block_time_seconds is None
 
     def __enter__(self) -> Anvil:
         # anvil keeps some state below its home folder; give it one that goes away.
@@ -105,8 +112,30 @@ class Anvil:
         self.rpc("anvil_mine", *params)
 
     def automine(self, on: bool) -> None:
-        """Mines each transaction at once, or only when told."""
+        """Mines each transaction by itself, or only when told."""
         self.rpc("evm_setAutomine", on)
+        self._mines_by_itself = on
+
+    @contextmanager
+    def one_block(self) -> Iterator[None]:
+        """What is sent inside is mined when it ends, in one block, unless this chain mines only when told.
+
+        Left to itself, anvil may also let a transaction lie that comes while the one before it is being mined.
+        """
+        if not self._mines_by_itself:
+            yield
+            return
+        self.rpc("evm_setAutomine", False)
+        try:
+            yield
+        finally:
+            if self._ready_transactions():
+                self.rpc("evm_mine")
+            self.rpc("evm_setAutomine", True)
+
+    def _ready_transactions(self) -> int:
+        """How many transactions of the pool could be mined now, or are being mined."""
+        return int(cast("dict[str, str]", self.rpc("txpool_status"))["pending"], 16)
 
     def jump(self, seconds: int) -> None:
         """Moves chain time on and mines a block."""
@@ -138,16 +167,17 @@ class Anvil:
         return cast("str", self.rpc("evm_snapshot"))
 
     def revert(self, snapshot: str) -> None:
-        """Goes back to a remembered state (once)."""
-        self.rpc("evm_revert", snapshot)
+        """Goes back to a remembered state (once).
 
-    def wait_for_block(self, number: int, timeout_seconds: float = 30.0) -> None:
-        """Returns once the head is at `number`."""
-        deadline = time.monotonic() + timeout_seconds
-        while self.client.block_number() < number:
+        Not before anvil is done with the last block: a moment after it has told of that block's transactions it takes
+        them out of the pool, by sender and nonce, and would take those with the same nonces that come after this.
+        """
+        deadline = time.monotonic() + _PATIENCE_SECONDS
+        while self._mines_by_itself and self._ready_transactions():
             if time.monotonic() > deadline:
-                raise TimeoutError(f"block {number} did not come")
-            threading.Event().wait(0.02)
+                raise TimeoutError("transactions lie in the pool")
+            threading.Event().wait(0.01)
+        self.rpc("evm_revert", snapshot)
 
 
 @dataclass(frozen=True)
@@ -171,6 +201,9 @@ class Deployment:
 
 
 DAY = 86_400
+START = 1_700_000_000 // (30 * DAY) * (30 * DAY) + 5 * DAY
+"""Time of a chain's first block where a test must run the same way on every day: soon after an epoch of 30 days, and a
+bucket of a lane's volume, have begun."""
 TERMS = TermsEntry(
     epoch_length_seconds=30 * DAY,
     validity_epochs=4,
@@ -214,7 +247,7 @@ def deploy(
 @pytest.fixture
 def anvil() -> Iterator[Anvil]:
     """A chain of its own for the test; final is 8 blocks below the head."""
-    with Anvil() as chain:
+    with Anvil(timestamp=START) as chain:
         yield chain
 
 

@@ -59,7 +59,7 @@ class Service:
         self.chain = deployment.chain
         self.sessions = sessions
         self.client = ChainClient(
-            urls or [self.chain.url], deployment.manifest.chain_id, timeout_seconds=3, attempts=2, backoff_seconds=0.01
+            urls or [self.chain.url], deployment.manifest.chain_id, timeout_seconds=60, attempts=2, backoff_seconds=0.01
         )
         self.entry = deployment.manifest.programmes[0]
         self.token = PointsToken(self.chain.client, self.entry.token_bytes)
@@ -111,9 +111,10 @@ class Service:
 
     # Driving
 
-    def submit(self) -> int:
-        """One pass of every submitter."""
-        return sum(submitter.run_once() for submitter in self.submitters)
+    def submit(self, *submitters: Submitter) -> int:
+        """One pass of these submitters, or of every one; what they send is in a block then."""
+        with self.chain.one_block():
+            return sum(submitter.run_once() for submitter in submitters or self.submitters)
 
     def index(self) -> int:
         """Steps of the indexer until it has nothing more to do."""

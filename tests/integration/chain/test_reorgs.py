@@ -125,6 +125,26 @@ class TestWithinFinality:
         assert len({(attempt.signer, attempt.nonce) for attempt in service.attempts()}) == 3
         service.assert_consistent()
 
+    def test_dropped_below_one_on_its_way__that_fails_first__mended_by_itself(self, service: Service) -> None:
+        """The redemption was signed because the issue had been mined; now it is mined before it."""
+        key = secrets.token_bytes(32)
+        service.ask_issue(service.account(key), 90)
+        service.submit()
+        service.index()
+        service.chain.automine(False)
+        redeem = service.ask_redeem(key, 60)
+        service.submit()
+        assert service.operation(redeem).state == "sent"
+        service.chain.reorganise(1)
+        service.chain.mine(1)
+        service.index()
+        judged = service.operation(redeem)
+        assert (judged.state, judged.error_code) == ("mined", "ERC20InsufficientBalance")
+        service.finish()
+        assert service.operation(redeem).state == "final"
+        assert service.token.balance_of(service.account(key)) == 30
+        service.assert_consistent()
+
     def test_chain_becomes_shorter__waits_then_follows(self, service: Service) -> None:
         id_, _ = _mined_issue(service, 1)
         snapshot = service.chain.snapshot()

@@ -20,10 +20,11 @@ from backend.errors import (
     UnavailableError,
     problem,
 )
+from backend.parameters import MOST_TOLD
+from backend.wording import field_of, in_plain_words, pointed
 
 log = structlog.get_logger(__name__)
 MEDIA_TYPE = "application/problem+json"
-_MOST_FIELDS = 20
 _OF_HTTP = {kind.status: kind for kind in (NotFoundError, MethodNotAllowedError, TooLargeError)}
 
 
@@ -56,11 +57,9 @@ def _on_known(request: Request, error: Exception) -> JSONResponse:
 
 def _on_invalid(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
-    errors = [
-        {"field": ".".join(str(part) for part in entry["loc"]), "message": entry["msg"]}
-        for entry in error.errors()[:_MOST_FIELDS]
-    ]
-    detail = "; ".join(f"{entry['field']}: {entry['message']}" for entry in errors)
+    told = error.errors()[:MOST_TOLD]
+    errors = [{"field": field_of(entry), "message": in_plain_words(entry)} for entry in told]
+    detail = "; ".join(map(pointed, told))
     return _answer(request, 422, "invalid-request", "Invalid request", detail, extensions={"errors": errors})
 
 

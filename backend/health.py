@@ -13,12 +13,12 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from backend.auth.policies import Policy, allow
-from backend.auth.routing import protected_router
+from backend.auth.routing import OpenRoute, protected_router
 from backend.chain.errors import ChainError
 from backend.chain.models import Block, Cursor, OutboxTransaction
 from backend.context import AppContext
 
-router: APIRouter = protected_router("", "health")
+router: APIRouter = protected_router("", "health", OpenRoute)
 _PUBLIC = Policy(public=True, own_transaction=True)
 _MOST_BLOCKS_BEHIND = 50
 

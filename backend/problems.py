@@ -9,10 +9,10 @@ from fastapi import APIRouter
 from pydantic import BaseModel
 
 from backend.auth.policies import Policy, allow
-from backend.auth.routing import protected_router
+from backend.auth.routing import OpenRoute, protected_router
 from backend.errors import InterpointsError, NotFoundError
 
-router: APIRouter = protected_router("/problems", "problems")
+router: APIRouter = protected_router("/problems", "problems", OpenRoute)
 
 
 class ProblemType(BaseModel):

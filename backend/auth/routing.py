@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from fastapi import APIRouter, Depends, Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
@@ -18,7 +19,8 @@ from backend.auth.errors import ForbiddenError
 from backend.auth.policies import Policy, policy_of
 from backend.auth.units import SAFE_METHODS, UnitOfWork, facts_of
 from backend.context import AppContext
-from backend.errors import InterpointsError
+from backend.errors import InterpointsError, InvalidRequestError
+from backend.parameters import parameters_of, wrong_parameters
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
@@ -35,6 +37,9 @@ _KEY_PARAMETER = {
 class ProtectedRoute(APIRoute):
     """Runs an endpoint for callers that its policy lets in, inside one transaction. No policy: nobody gets in."""
 
+    takes_any_query: ClassVar[bool] = False
+    """Whether query parameters that the endpoint does not know are passed over instead of refused."""
+
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
         policy = policy_of(endpoint)
         methods = set(options.get("methods") or {"GET"})
@@ -46,8 +51,15 @@ class ProtectedRoute(APIRoute):
 
     def get_route_handler(self) -> Handler:
         """Wraps the endpoint's handler."""
-        inner = super().get_route_handler()
+        endpoint = super().get_route_handler()
         policy = policy_of(self.endpoint)
+        taken = parameters_of(self.dependant)
+
+        async def inner(request: Request) -> Response:
+            # Nearly all requests have no query, the ones that must be fast among them.
+            if request.scope["query_string"] and not self.takes_any_query:
+                await _check_query(request, policy, taken)
+            return await endpoint(request)
 
         async def handle(request: Request) -> Response:
             if policy is None:
@@ -57,6 +69,22 @@ class ProtectedRoute(APIRoute):
             return await _in_transaction(request, policy, inner)
 
         return handle
+
+
+class OpenRoute(ProtectedRoute):
+    """A route of an address that people and monitors open, who may add parameters of their own."""
+
+    takes_any_query = True
+
+
+async def _check_query(request: Request, policy: Policy | None, taken: Mapping[str, bool]) -> None:
+    wrong = wrong_parameters(request.query_params, taken)
+    if not wrong:
+        return
+    if policy is not None and policy.own_transaction and not policy.public:
+        # Such an endpoint finds out who asks by itself. Strangers are told that first, as everywhere.
+        await admit(request, policy)
+    raise RequestValidationError(wrong)
 
 
 async def _in_transaction(request: Request, policy: Policy, inner: Handler) -> Response:
@@ -77,12 +105,18 @@ async def _in_transaction(request: Request, policy: Policy, inner: Handler) -> R
         else:
             await run_in_threadpool(unit.commit, response, None, getattr(request.state, "replay_body", None))
     except BaseException as error:
-        status = error.status if isinstance(error, InterpointsError) else 500
-        await asyncio.shield(run_in_threadpool(unit.abort, status))
+        await asyncio.shield(run_in_threadpool(unit.abort, _status_of(error)))
         raise
     after_commit: Callable[[Response], Coroutine[Any, Any, Response]] | None
     after_commit = getattr(request.state, "after_commit", None)
     return response if after_commit is None else await after_commit(response)
+
+
+def _status_of(error: BaseException) -> int:
+    """What the access log says of a request that ended in an error."""
+    if isinstance(error, RequestValidationError):
+        return InvalidRequestError.status
+    return error.status if isinstance(error, InterpointsError) else 500
 
 
 def _describe(policy: Policy | None, methods: set[str], extra: dict[str, Any]) -> dict[str, Any]:
@@ -109,9 +143,9 @@ def _problem_responses(policy: Policy | None, methods: set[str]) -> dict[int | s
     return {code: {"description": text, "content": _PROBLEM_CONTENT} for code, text in sorted(statuses.items())}
 
 
-def protected_router(prefix: str, tag: str) -> APIRouter:
+def protected_router(prefix: str, tag: str, route_class: type[ProtectedRoute] = ProtectedRoute) -> APIRouter:
     """A router whose routes are all protected."""
-    return APIRouter(prefix=prefix, tags=[tag], route_class=ProtectedRoute)
+    return APIRouter(prefix=prefix, tags=[tag], route_class=route_class)
 
 
 async def _session(request: Request) -> Session:

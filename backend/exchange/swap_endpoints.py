@@ -18,6 +18,7 @@ from backend.exchange.parties import find_parties
 from backend.exchange.routes import visible_route
 from backend.exchange.schemas import DryRunSwap, SwapCreate, SwapOrderCreate, SwapOrderRead, SwapRead
 from backend.exchange.swap_views import read_swaps, visible_swap
+from backend.members.endpoints import asked_member
 from backend.members.schemas import Reference
 from backend.pagination import CursorText, Limit, Page, decode_cursor, page_of
 from backend.points.waiting import answer_when_settled
@@ -101,7 +102,7 @@ def list_swaps(
         party=programme if direction is None else None,
         source=programme if direction == "out" else None,
         destination=programme if direction == "in" else None,
-        member_id=caller.member_id or member_id,
+        member_id=asked_member(session, caller, member_id),
         lane=parse_lane(lane_id) if lane_id is not None else None,
         requester=(caller.member_id or caller.programme_id) if reference is not None else None,
         reference=reference,

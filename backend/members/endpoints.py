@@ -30,6 +30,7 @@ from backend.pagination import CursorText, Limit, Page, decode_cursor, page_of
 from backend.programmes.endpoints import asked_programme
 from backend.programmes.models import Programme
 from backend.programmes.repository import get_programme
+from backend.wording import pointed
 
 router = protected_router("/members", "members")
 _LINES = {"application/x-ndjson": {"schema": {"type": "string", "description": "One MemberEnrol a line"}}}
@@ -43,6 +44,16 @@ def visible_member(session: Session, caller: Caller, member_id: str) -> tuple[Me
     if not enrolments and caller.programme_id is not None:
         raise MemberNotFoundError(f"There is no member {member_id} that you may see.")
     return repository.get_member(session, member_id), enrolments
+
+
+def asked_member(session: Session, caller: Caller, asked: str | None) -> str | None:
+    """Id of the member that a list is asked for; None: of all whom the caller may see.
+
+    Raises MemberNotFoundError.
+    """
+    if asked is None:
+        return caller.member_id
+    return visible_member(session, caller, asked)[0].id
 
 
 def _request(programmes: dict[str, Programme], session: Session, caller: Caller, body: MemberEnrol) -> EnrolmentRequest:
@@ -74,10 +85,8 @@ def _lines(text: bytes) -> list[MemberEnrol]:
             try:
                 requests.append(MemberEnrol.model_validate_json(line))
             except ValidationError as error:
-                first = error.errors()[0]
-                raise InvalidRequestError(
-                    f"Line {number}: {'.'.join(str(part) for part in first['loc'])}: {first['msg']}", line=number
-                ) from error
+                told = pointed(error.errors()[0])
+                raise InvalidRequestError(f"Line {number}: {told}", line=number) from error
     return requests
 
 

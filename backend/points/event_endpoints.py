@@ -17,6 +17,7 @@ from backend.auth.scopes import Scope
 from backend.auth.units import RequestFacts, UnitOfWork, facts_of
 from backend.context import AppContext
 from backend.errors import InvalidRequestError
+from backend.members.endpoints import asked_member
 from backend.members.schemas import Reference
 from backend.money import digits, format_minor, parse_minor
 from backend.pagination import CursorText, Limit, Page, decode_cursor, page_of
@@ -159,7 +160,7 @@ def list_events(
     rows = repository.list_event_rows(
         session,
         programme_id=asked_programme(session, caller, programme_id),
-        member_id=caller.member_id or member_id,
+        member_id=asked_member(session, caller, member_id),
         reference=reference,
         before=int(after[0]) if after else None,
         limit=limit + 1,

@@ -17,6 +17,7 @@ from backend.pagination import CursorText, Limit, Page, decode_cursor, page_of
 from backend.points.balances import read_balance
 from backend.points.history import Movement, list_movements, read_movement, subjects_of
 from backend.points.views import Balances, HistoryEntry, Source
+from backend.programmes.endpoints import asked_programme
 from backend.programmes.models import Programme
 from backend.programmes.repository import get_programme
 
@@ -28,12 +29,14 @@ AtBlock = Annotated[int | None, Query(ge=0, lt=1 << 48, description="As of this 
 def _enrolments(
     session: Session, caller: Caller, member_id: str, programme_id: str | None
 ) -> list[tuple[Enrolment, Programme]]:
-    """The enrolments that the caller may see, in one programme when given."""
+    """The enrolments that the caller may see, in one programme when given by id or slug.
+
+    Raises MemberNotFoundError, and NotFoundError when there is no such programme.
+    """
     _, enrolments = visible_member(session, caller, member_id)
+    asked = asked_programme(session, caller, programme_id)
     pairs = [(enrolment, get_programme(session, enrolment.programme_id)) for enrolment in enrolments]
-    if programme_id is None:
-        return pairs
-    return [pair for pair in pairs if programme_id in (pair[1].id, pair[1].slug)]
+    return [pair for pair in pairs if asked in (None, pair[1].id)]
 
 
 @router.get("/{member_id}/balances")

@@ -12,6 +12,7 @@ from backend.auth.policies import Policy, allow
 from backend.auth.routing import CallerDep, RequestIdDep, SessionDep, protected_router
 from backend.auth.scopes import Scope
 from backend.errors import NotFoundError
+from backend.members.endpoints import asked_member
 from backend.members.schemas import Reference
 from backend.pagination import CursorText, Limit, Page, decode_cursor, page_of
 from backend.points import holds, redemptions, refunds
@@ -108,7 +109,7 @@ def list_redemptions(
         session,
         limit=limit + 1,
         programme_id=asked_programme(session, caller, programme_id),
-        member_id=caller.member_id or member_id,
+        member_id=asked_member(session, caller, member_id),
         reference=reference,
         before=str(after[0]) if after else None,
     )

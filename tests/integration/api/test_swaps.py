@@ -85,7 +85,7 @@ class TestSwap:
         lane = world.open_lane(world.pharmacy, world.other_till)
         body = world.swap_body(lane, world.swapper(), 40)
         with ThreadPoolExecutor(1) as pool:
-            asked = pool.submit(world.till.post, "/v1/swaps", body, headers={"Prefer": "wait=30"})
+            asked = pool.submit(world.till.post, "/v1/swaps", body, headers={"Prefer": "wait=60"})
             while not asked.done():
                 world.step()
         assert (asked.result().status_code, asked.result().json()["state"]) == (200, "completed")
@@ -111,6 +111,9 @@ class TestSwap:
         assert ids(world.other_till, direction="in") == ids(world.till, direction="out") == [swap["id"]]
         assert ids(world.other_till, direction="out") == ids(world.till, direction="in") == []
         problem(world.operator.get("/v1/swaps", params={"direction": "in"}), 422, "invalid-request")
+        assert ids(world.other_till, member_id=swap["member_id"]) == [swap["id"]]
+        for caller, asked in ((world.operator, "nosuch"), (world.fuel_till, swap["member_id"])):
+            problem(caller.get("/v1/swaps", params={"member_id": asked}), 404, "not-found")
         assert (ids(world.till, reference="till-7"), ids(world.other_till, reference="till-7")) == ([swap["id"]], [])
         assert ids(world.fuel_till) == []
         problem(world.fuel_till.get(f"/v1/swaps/{swap['id']}"), 404, "not-found")

@@ -59,7 +59,7 @@ class FundsMissingError(ConflictError):
 
 
 class CollateralInUseError(ConflictError):
-    """The collateral covers what is owed; `available_amount` says how much of it is free."""
+    """Collateral covers what is owed, and `leaving_amount` is taken by orders under way; `available_amount` is free."""
 
     slug = "collateral-in-use"
     title = "The collateral is in use"
@@ -87,14 +87,14 @@ class PaymentOutstandingError(ConflictError):
 
 
 class NothingToPayError(ConflictError):
-    """Nothing is owed in a closed cycle (any more)."""
+    """Nothing is owed in a closed cycle (any more), or payments under way pay it all."""
 
     slug = "nothing-to-pay"
     title = "There is nothing to pay"
 
 
 class OverpaidError(ConflictError):
-    """More than is owed in the closed cycle; `outstanding_amount` says how much is."""
+    """More than is owed in the closed cycle and not being paid; `outstanding_amount` says how much is."""
 
     slug = "overpaid"
     title = "More than is owed"

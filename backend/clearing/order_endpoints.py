@@ -10,6 +10,7 @@ from backend.auth.policies import Policy, allow
 from backend.auth.routing import Writing, WritingDep, protected_router
 from backend.auth.scopes import Scope
 from backend.chain.models import Operation
+from backend.clearing.deployment import house_of
 from backend.clearing.disputes import create_dispute, find_dispute, read_dispute
 from backend.clearing.orders import Order, Treasury
 from backend.clearing.reading import read_clearing
@@ -27,6 +28,7 @@ from backend.clearing.schemas import (
     PaymentCreate,
     WithdrawalCreate,
 )
+from backend.clearing.under_way import UnderWay, under_way
 from backend.points.operations import read_operation
 from backend.points.waiting import answer_when_settled
 from backend.programmes.models import Programme
@@ -57,9 +59,14 @@ def _acting(writing: Writing, asked: str | None) -> Programme:
     return programme
 
 
-def _treasury(writing: Writing) -> Treasury:
-    reader = read_clearing(writing.session, writing.context.settings)
-    return Treasury(writing.session, writing.context.chain, reader, writing.request_id)
+def _treasury(writing: Writing, acting: Programme | None = None) -> Treasury:
+    """Judges by the house as it is now, and by what `acting` has under way.
+
+    The latter is read first: an order that the indexer finds between the two readings then counts twice, not never.
+    """
+    session, settings = writing.session, writing.context.settings
+    waiting = under_way(session, house_of(settings), acting) if acting is not None else UnderWay()
+    return Treasury(session, writing.context.chain, read_clearing(session, settings), waiting, writing.request_id)
 
 
 @router.post("/joins", status_code=202, responses=_ACCEPTED)
@@ -83,7 +90,7 @@ def create_deposit(body: DepositCreate, writing: WritingDep) -> OrderRead:
 def create_withdrawal(body: WithdrawalCreate, writing: WritingDep) -> OrderRead:
     """Takes out collateral that covers nothing, to the account of the programme's treasurer."""
     programme = _acting(writing, body.programme_id)
-    return _answer(writing, _treasury(writing).withdraw(programme, body.amount))
+    return _answer(writing, _treasury(writing, programme).withdraw(programme, body.amount))
 
 
 @router.post("/payments", status_code=202, responses=_ACCEPTED)
@@ -91,7 +98,7 @@ def create_withdrawal(body: WithdrawalCreate, writing: WritingDep) -> OrderRead:
 def create_payment(body: PaymentCreate, writing: WritingDep) -> OrderRead:
     """Pays what is due in the closed cycle, with money or from collateral."""
     programme = _acting(writing, body.programme_id)
-    return _answer(writing, _treasury(writing).pay(programme, body.amount, body.source))
+    return _answer(writing, _treasury(writing, programme).pay(programme, body.amount, body.source))
 
 
 @router.put("/credit-lines/{partner_id}", status_code=202, responses=_ACCEPTED)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from backend.auth.errors import ForbiddenError
@@ -21,13 +20,14 @@ from backend.chain.clearing_house import (
     encode_withdraw,
 )
 from backend.chain.client import ChainClient
-from backend.chain.models import Operation, OutboxTransaction
+from backend.chain.models import Operation
 from backend.chain.programme_registry import programme_id as on_chain_id
 from backend.chain.settlement_currency import SettlementCurrency, encode_approve
 from backend.clearing import errors
 from backend.clearing.money import signed_text
 from backend.clearing.reading import ClearingReader
 from backend.clearing.statements import rfc3339
+from backend.clearing.under_way import UnderWay, to_be_collected
 from backend.exchange.settlement_money import SettlementMoney
 from backend.points.clock import to_time
 from backend.programmes.models import Programme
@@ -35,8 +35,6 @@ from backend.programmes.models import Programme
 MAX_AMOUNT: Final = 2**112 - 1
 """Most that the house books at once."""
 MAX_PROGRAMMES: Final = 32
-_COLLECTING: Final = (encode_deposit(bytes(32), 0)[:4], encode_pay(bytes(32), 0)[:4])
-"""Selectors of calls that collect the sender's money."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +48,14 @@ class Order:
 class Treasury:
     """Asks the house for things in the name of programmes. Nothing is sent unless the session commits."""
 
-    def __init__(self, session: Session, chain: ChainClient, reader: ClearingReader, request_id: str) -> None:
+    def __init__(
+        self, session: Session, chain: ChainClient, reader: ClearingReader, under_way: UnderWay, request_id: str
+    ) -> None:
+        """`under_way` is that of the programme which asks."""
         self._session = session
         self._chain = chain
         self._reader = reader
+        self._under_way = under_way
         self._request_id = request_id
         self._house = reader.clearing.house
         self._state = reader.clearing.state
@@ -87,8 +89,11 @@ class Treasury:
         self._check_not_in_default(programme, on_chain)
         outstanding = self._state.outstanding(on_chain)
         if outstanding:
+            first = "wait for the payments under way"
+            if self._under_way.paying < outstanding:
+                first = "POST /v1/clearing/payments first"
             raise errors.PaymentOutstandingError(
-                f"{self._text(outstanding)} of the closed cycle is still to pay: POST /v1/clearing/payments first.",
+                f"{self._text(outstanding)} of the closed cycle is still to pay: {first}.",
                 outstanding_amount=self._amount(outstanding),
             )
         self._check_free(units, self._state.free(on_chain))
@@ -105,11 +110,16 @@ class Treasury:
         outstanding = self._state.outstanding(on_chain)
         if not outstanding:
             raise errors.NothingToPayError(self._nothing_to_pay(programme))
-        units = outstanding if amount is None else self._units(amount)
-        if units > outstanding:
+        paying = self._under_way.paying
+        left = max(0, outstanding - paying)
+        if not left:
+            raise errors.NothingToPayError(f"Payments under way pay all of the {self._text(outstanding)} that is due.")
+        units = left if amount is None else self._units(amount)
+        if units > left:
+            also = f" besides {self._text(paying)} of payments under way" if paying else ""
             raise errors.OverpaidError(
-                f"{self._text(outstanding)} is still to pay, not {self._text(units)}.",
-                outstanding_amount=self._amount(outstanding),
+                f"{self._text(left)} is still to pay{also}, not {self._text(units)}.",
+                outstanding_amount=self._amount(left),
             )
         if source == "collateral":
             self._check_free(units, self._state.free_of_open(on_chain))
@@ -205,11 +215,15 @@ class Treasury:
             )
 
     def _check_free(self, units: int, free: int) -> None:
-        if units > free:
+        leaving = self._under_way.leaving
+        left = max(0, free - leaving)
+        if units > left:
+            also = f", besides {self._text(leaving)} that orders under way take" if leaving else ""
             raise errors.CollateralInUseError(
-                f"{self._text(max(0, free))} of the collateral is free, the rest covers what is owed: take less,"
+                f"{self._text(left)} of the collateral is free{also}; the rest covers what is owed: take less,"
                 " or ask partners for credit lines.",
-                available_amount=self._amount(max(0, free)),
+                available_amount=self._amount(left),
+                leaving_amount=self._amount(leaving),
             )
 
     def _least_line(self, creditor: bytes, debtor: bytes) -> int:
@@ -224,7 +238,7 @@ class Treasury:
 
     def _approve(self, programme: Programme, units: int) -> Operation:
         """Lets the house collect `units`, and what earlier orders of the treasurer have still to collect."""
-        waiting = self._waiting(programme)
+        waiting = to_be_collected(self._session, self._house, programme.treasurer)
         currency = SettlementCurrency(self._chain, self._house.currency_address)
         available = max(0, currency.balance_of(programme.treasurer) - waiting)
         if units > available:
@@ -235,20 +249,6 @@ class Treasury:
             )
         data = encode_approve(self._house.address, units + waiting)
         return self._ask("approve", programme, data, target=self._house.currency_address)
-
-    def _waiting(self, programme: Programme) -> int:
-        """What the treasurer's orders on their way will collect. The amount is a call's last word."""
-        selector = func.substr(OutboxTransaction.data, 1, 4)
-        rows = self._session.scalars(
-            select(OutboxTransaction.data).where(
-                OutboxTransaction.chain_id == self._house.chain_id,
-                OutboxTransaction.signer == programme.treasurer,
-                OutboxTransaction.target == self._house.address,
-                OutboxTransaction.state.in_(("queued", "sent")),
-                selector.in_(_COLLECTING),
-            )
-        )
-        return sum(int.from_bytes(data[-32:], "big") for data in rows)
 
     def _ask(
         self,

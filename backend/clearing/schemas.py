@@ -91,7 +91,7 @@ class PositionRead(BaseModel):
     outstanding: SettlementMoney = Field(description="Still to pay of what is due")
     collateral: SettlementMoney
     reserved: SettlementMoney = Field(description="Part of it set aside for swaps that wait for their destination")
-    withdrawable: SettlementMoney
+    withdrawable: SettlementMoney = Field(description="As of the block: orders under way are not taken off yet")
     exposure: ExposureRead
     claims: SettlementMoney = Field(description="Still owed to others after a default: by how much it is short")
     in_default: bool

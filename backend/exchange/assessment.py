@@ -21,6 +21,7 @@ from backend.exchange.questions import Trial, refusal_by_chain
 from backend.exchange.schemas import DryRunSwap, SwapAmounts
 from backend.exchange.settlement_money import SettlementMoney
 from backend.points.accounts import holding_of
+from backend.points.clock import to_time
 from backend.points.redemptions import read_lots
 
 _ANY_REF = bytes(31) + b"\1"
@@ -81,12 +82,17 @@ def request_of(facts: SwapFacts, parties: Parties, ref: bytes, deadline: int) ->
 
 
 def dry_run(chain: ChainClient, facts: SwapFacts, parties: Parties) -> DryRunSwap:
-    """What the swap would come to, and why it would be refused. Writes nothing."""
+    """What the swap would come to, and why it would be refused. Writes nothing.
+
+    The chain is asked for no fewer points out than are told, since the projection may be behind it. Raises
+    ChainUnavailableError and NodeError when only the chain could refuse, and does not say.
+    """
     outlook = examine(facts)
     if not outlook.refusals:
+        told = replace(facts, min_points_out=outlook.raise_first().points_out)
         deadline = facts.deadline or facts.route.usual_deadline
         quote = quote_on_chain(facts.quote.quote if facts.quote is not None else None)
-        request = request_of(facts, parties, _ANY_REF, deadline)
+        request = request_of(told, parties, _ANY_REF, deadline)
         refusal = refusal_by_chain(chain, facts.route.exchange, Trial(facts.account, request, quote))
         outlook.refusals += [refusal] if refusal is not None else []
     return read_outlook(facts, outlook)
@@ -111,6 +117,7 @@ def read_outlook(facts: SwapFacts, outlook: Outlook) -> DryRunSwap:
         available_points_out=(
             facts.volume.available(agreement.terms, route.timestamp) if agreement is not None else None
         ),
+        as_of=to_time(route.timestamp),
     )
 
 

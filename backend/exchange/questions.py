@@ -40,7 +40,10 @@ class Trial:
 
 
 def refusal_by_chain(chain: ChainClient, exchange: Exchange, trial: Trial) -> InterpointsError | None:
-    """Why the chain would refuse the swap in its newest block; None when it would not, or does not answer."""
+    """Why the chain would refuse the swap in its newest block; None when it would not.
+
+    Raises ChainUnavailableError and NodeError when the chain does not say.
+    """
     sender: str | None = None
     if trial.signature is None:
         data, sender = encode_swap(trial.request, trial.quote), address_text(trial.account)
@@ -53,9 +56,16 @@ def refusal_by_chain(chain: ChainClient, exchange: Exchange, trial: Trial) -> In
         if revert.name == "InvalidOrderSignature" and trial.signature is not None:
             return _diagnose(exchange, trial, trial.signature)
         return typed(revert, exchange.currency)
+    return None
+
+
+def refusal_if_it_answers(chain: ChainClient, exchange: Exchange, trial: Trial) -> InterpointsError | None:
+    """As `refusal_by_chain` for a swap that will be sent: a chain that does not answer has its say then."""
+    try:
+        return refusal_by_chain(chain, exchange, trial)
     except (ChainUnavailableError, NodeError) as error:
         log.warning("swap_not_tried_before", error=type(error).__name__)
-    return None
+        return None
 
 
 def check_network(exchange: Exchange, chain_id: int | None) -> None:

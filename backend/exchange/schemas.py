@@ -109,6 +109,10 @@ class DryRunSwap(BaseModel):
     )
     available_points: int = Field(description="What the member can give now")
     available_points_out: int | None = Field(description="What the lane's daily cap still allows; null without terms")
+    as_of: datetime = Field(
+        description="Time of the newest block that these numbers know. `possible` also says that the chain itself would"
+        " give them in its own newest block"
+    )
 
 
 class QuoteRead(BaseModel):

@@ -28,7 +28,7 @@ from backend.exchange.assessment import gather, quote_on_chain, request_of, with
 from backend.exchange.models import Swap
 from backend.exchange.parties import Parties
 from backend.exchange.preflight import Route, SwapFacts, examine
-from backend.exchange.questions import Trial, check_network, refusal_by_chain
+from backend.exchange.questions import Trial, check_network, refusal_if_it_answers
 from backend.exchange.schemas import (
     CROSSING_DEADLINE_SECONDS,
     DEFAULT_ORDER_SECONDS,
@@ -111,7 +111,7 @@ def create_swap(session: Session, chain: ChainClient, asked: Asked) -> tuple[Swa
     )
     signature = bytes.fromhex(order.signature[2:]) if order is not None else None
     quote = quote_on_chain(facts.quote.quote if facts.quote is not None else None)
-    refusal = refusal_by_chain(chain, asked.route.exchange, Trial(facts.account, request, quote, signature))
+    refusal = refusal_if_it_answers(chain, asked.route.exchange, Trial(facts.account, request, quote, signature))
     if refusal is not None:
         raise refusal
     return _write(session, asked, request, signature)

@@ -76,6 +76,7 @@ function reason(code, detail, lane, answer = {}) {
     "expiry-not-carriable": `Some of these points expire too soon to be swapped. Spend those at ${source} first.`,
     "output-below-minimum": "The price has changed meanwhile. Look at the new one.",
     "deadline-past": "That took too long. Ask again.",
+    "chain-unavailable": "Prices cannot be had at the moment. Try again soon.",
   };
   return words[code] ?? detail;
 }

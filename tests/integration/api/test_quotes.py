@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from fastapi.testclient import TestClient
 from sqlalchemy import func, select
 
+from backend.app import create_app
 from backend.auth.scopes import Scope
 from backend.chain.administering import Administrator
 from backend.chain.models import Operation
@@ -66,6 +68,38 @@ class TestDryRun:
         world.step()
         stopped = ask(till, lane, 40, member_id=member["id"])
         assert (codes(stopped), stopped["points_out"]) == (["lane-stopped"], None)
+
+    def test_chain_that_does_not_answer__nothing_is_called_possible(self, exchange_world: ExchangeWorld) -> None:
+        world = exchange_world
+        lane = world.open_lane(world.pharmacy, world.other_till)
+        member = world.swapper()
+        settings = world.settings.model_copy(update={"rpc_urls": ["http://127.0.0.1:1"]})
+        with TestClient(create_app(settings), raise_server_exceptions=False) as client:
+            cut_off = Caller(client, world.till.token)
+            body = {"lane_id": lane, "max_points_in": 40, "member_id": member["id"]}
+            problem(cut_off.post("/v1/quotes", body), 503, "chain-unavailable")
+            swap = world.swap_body(lane, member, 40, mode="dry_run")
+            problem(cut_off.post("/v1/swaps", swap), 503, "chain-unavailable")
+            assert codes(ask(cut_off, lane, 300, member_id=member["id"])) == ["insufficient-points"]
+
+    def test_projection_that_is_behind__possible_is_only_what_the_chain_gives(
+        self, exchange_world: ExchangeWorld
+    ) -> None:
+        world = exchange_world
+        lane = world.open_lane(world.pharmacy, world.other_till)
+        member = world.swapper()
+        world.open_lane(world.pharmacy, world.other_till, rate={"points_out": 1, "points_in": 4})
+        world.deployment.chain.jump(3_300)
+        world.step()
+        before = ask(world.till, lane, 40, member_id=member["id"])
+        assert (before["possible"], before["points_out"]) == (True, 20)
+        world.deployment.chain.jump(300)  # An hour in all: the new terms are in force, in a block that is not indexed.
+        behind = ask(world.till, lane, 40, member_id=member["id"])
+        assert (codes(behind), behind["as_of"]) == (["output-below-minimum"], before["as_of"])
+        world.step()
+        after = ask(world.till, lane, 40, member_id=member["id"])
+        assert (after["possible"], after["points_out"]) == (True, 10)
+        assert after["as_of"] > before["as_of"]
 
     def test_quote__is_asked_by_source_member_or_operator(self, exchange_world: ExchangeWorld) -> None:
         world = exchange_world

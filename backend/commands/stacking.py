@@ -96,7 +96,8 @@ def up(
     except _StoppedError:
         notes.print("[dim]stopped before everything was up[/dim]")
     finally:
-        notes.print("[dim]stopping[/dim]")
+        if running.started:
+            notes.print("[dim]stopping[/dim]")
         running.stop()
 
 

@@ -53,7 +53,7 @@ class LocalBridge:
         return [self._url(_attester(number)) for number in range(len(ATTESTER_ACCOUNTS))]
 
     def claim(self) -> None:
-        """Take the folder. Raises AlreadyRunningError."""
+        """Take the folder if there is one. Raises AlreadyRunningError."""
         self._processes.take_over(self._say)
 
     def start(self, stacks: Sequence[LocalStack]) -> None:

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 
 import httpx
 from sqlalchemy import select
@@ -91,6 +92,9 @@ class LocalStack:
         self._postgres = EmbeddedPostgres(self.folder.postgres)
         self._environment: dict[str, str] = {}
         self._api_port = self._chain_port = 0
+        self._anvil = Path()
+        self.started = False
+        """Whether there is something to stop."""
 
     @property
     def environment(self) -> Mapping[str, str]:
@@ -104,8 +108,12 @@ class LocalStack:
         self.serve()
 
     def claim(self) -> None:
-        """Take the folder and see that the ports are free; nothing is changed. Raises as `start`."""
+        """Take the folder if there is one, and see that the ports are free and anvil is there. Raises as `start`.
+
+        Nothing is changed, and no folder is made for a start that is refused.
+        """
         self._processes.take_over(self.say)
+        self._anvil = find_anvil()
         self._api_port = claim_port(self.options.api_port, "--port")
         self._chain_port = claim_port(self.options.chain_port, "--chain-port")
         self.api_url, self.chain_url = f"http://127.0.0.1:{self._api_port}", f"http://127.0.0.1:{self._chain_port}"
@@ -122,16 +130,19 @@ class LocalStack:
 
     def open(self, *, fresh: bool = False) -> None:
         """Start PostgreSQL and the chain of a claimed stack, with contracts and tables; raises as `start`."""
+        self.folder.acquire()
         if fresh:
             stop_leftover(self.folder.postgres)
             self.folder.clear()
         self._check_chain_id()
         self.say("starting PostgreSQL")
+        self.started = True
         self._postgres.start()
         self.database_url = self._postgres.database_url("interpoints")
         self.say("starting the local chain")
         self._start_chain()
-        self.say("deploying contracts and creating tables")
+        is_new = not self.folder.manifest.exists()
+        self.say(f"{'deploying contracts and creating' if is_new else 'checking contracts and'} tables")
         manifest = self._deploy()
         upgrade(self.database_url)
         self._prepare_database(manifest)
@@ -172,7 +183,7 @@ class LocalStack:
             keep_first_genesis(state_file)
         options = self.options
         command = anvil_command(
-            find_anvil(),
+            self._anvil,
             self._chain_port,
             state_file,
             options.chain_start_timestamp,

@@ -49,21 +49,28 @@ class StackPair:
 
     def start(self, *, fresh: bool = False) -> None:
         """Start everything. Raises StackError's family; what was started then is to be ended by `stop`."""
-        # All folders first: nothing is cleared while another run holds one of them.
-        self.bridge.claim()
-        for stack in self.stacks:
-            stack.claim()
-        if fresh or not any(stack.folder.manifest.exists() for stack in self.stacks):
-            fresh = True
-            self.bridge.folder.clear()
-        elif self._geneses() != self._paired():
+        # All folders first: nothing is cleared while another run holds one of them, or made when the start is refused.
+        parts: tuple[LocalBridge | LocalStack, ...] = (self.bridge, *self.stacks)
+        for part in parts:
+            part.claim()
+        fresh = fresh or not any(stack.folder.manifest.exists() for stack in self.stacks)
+        if not fresh and self._geneses() != self._paired():
             raise StacksApartError([stack.folder.root for stack in self.stacks])
+        for part in parts:
+            part.folder.acquire()
+        if fresh:
+            self.bridge.folder.clear()
         with ThreadPoolExecutor(len(self.stacks)) as pool:
             list(pool.map(lambda stack: stack.open(fresh=fresh), self.stacks))
             self._connect()
             write_private(self._pairing, json.dumps(self._geneses()))
             list(pool.map(lambda stack: stack.serve(), self.stacks))
         self.bridge.start(self.stacks)
+
+    @property
+    def started(self) -> bool:
+        """Whether there is something to stop."""
+        return any(stack.started for stack in self.stacks)
 
     @property
     def _pairing(self) -> Path:

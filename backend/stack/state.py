@@ -52,7 +52,12 @@ class StateFolder:
         return self.root / "stack.json"
 
     def acquire(self) -> None:
-        """Take the folder for this process until it ends, however it ends. Raises AlreadyRunningError."""
+        """Take the folder for this process until it ends, however it ends; make it when there is none.
+
+        Harmless when it is taken by this object already. Raises AlreadyRunningError.
+        """
+        if self._lock is not None:
+            return
         self.root.mkdir(parents=True, exist_ok=True)
         lock = (self.root / "lock").open("a+")
         try:

@@ -21,6 +21,10 @@ from scripts.clean import clean
 ROOT = Path(__file__).parents[3]
 
 
+PATIENCE_SECONDS = 240
+"""For what certainly comes, on a machine of which other tests have most."""
+
+
 def wait_for(condition: Callable[[], bool], seconds: float, what: str) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
@@ -50,7 +54,7 @@ class Up:
 
     def stop(self) -> int:
         self.process.send_signal(signal.SIGINT)
-        status = self.process.wait(60)
+        status = self.process.wait(PATIENCE_SECONDS)
         self._close()
         return status
 

@@ -22,7 +22,7 @@ _GUIDE = (ROOT / "docs" / "two-chains.md").read_text()
 _PREPARE, _JOIN, _AGREE, _EARN_AND_SWAP, _WAIT, _LOOK, _BREAK = re.findall(
     r"^```sh\n(.*?)^```", _GUIDE, re.MULTILINE | re.DOTALL
 )
-_SECONDS = 240
+_SECONDS = 600
 
 
 def _run(folder: Path, *blocks: str) -> str:
@@ -69,7 +69,7 @@ def test_walk__as_written__with_a_restart_before_the_last_swap(folder: Path) -> 
             ("pair-second", "holds the stack of chain 1337"),
         ):
             alone = Starter(folder, folder / ".interpoints" / state).start(*options[1:])
-            assert alone.process.wait(60) == 1
+            assert alone.process.wait(_SECONDS) == 1
             assert problem in " ".join(alone.errors.read_text().split())
     finally:
         starter.end_all()
@@ -93,8 +93,10 @@ def test_stacks_that_do_not_belong_together__are_left_as_they_are(folder: Path) 
     Manifest(chain_id=1337, genesis_hash="0x" + "11" * 32, programmes=()).save(left)
     with pytest.raises(StacksApartError, match=r"state and .*state-second do not hold two stacks that belong together"):
         pair.start()
+    assert not pair.started
     pair.stop()
     assert left.exists()
+    assert [path.name for path in folder.iterdir()] == ["state-second"], "a refusal makes no folders"
 
 
 def test_one_folder_in_use__nothing_is_cleared(folder: Path) -> None:

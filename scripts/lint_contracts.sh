@@ -9,10 +9,11 @@ export PATH
 FOUNDRY_OUT=.build/slither/out
 FOUNDRY_CACHE_PATH=.build/slither/cache
 export FOUNDRY_OUT FOUNDRY_CACHE_PATH
-slither="slither-analyzer==0.11.6"
+UV_CONSTRAINT=scripts/slither-constraints.txt
+export UV_CONSTRAINT
 
-uvx --quiet --from "$slither" slither . --config-file slither.config.json
-checked=$(uvx --quiet --from "$slither" slither-check-erc . PointsToken --erc ERC20 --ignore-compile \
+uvx --quiet --from slither-analyzer slither . --config-file slither.config.json
+checked=$(uvx --quiet --from slither-analyzer slither-check-erc . PointsToken --erc ERC20 --ignore-compile \
     --compile-force-framework foundry --foundry-out-directory "$FOUNDRY_OUT" 2>&1) \
     || { printf '%s\n' "$checked"; exit 1; }
 # The approval race is ERC-20's own; like OpenZeppelin we keep `approve` plain, and permit carries a nonce.

@@ -40,12 +40,25 @@ command -v node >/dev/null || stop "Node 20 or later is missing: install it (for
 command -v npm >/dev/null || stop "npm is missing: install it (for example apt-get install npm), then run this again."
 
 unset VIRTUAL_ENV
+# Downloads are tried again: a registry that does not answer for a moment is no reason to stop.
+export UV_HTTP_TIMEOUT="${UV_HTTP_TIMEOUT:-120}" UV_HTTP_RETRIES="${UV_HTTP_RETRIES:-5}"
 "$uv" sync --quiet --locked || stop "the Python environment could not be installed; the lines above say why."
 
+npm_ci() {
+  npm ci --loglevel=error --no-audit --no-fund --fetch-retries=5 >&2 ||
+    stop "npm packages could not be installed; the lines above say why."
+}
+# To npm the programs are optional: what it cannot fetch it leaves out, and calls that a success.
+has_programs() {
+  compgen -G 'node_modules/@foundry-rs/anvil-*/bin/anvil*' >/dev/null &&
+    compgen -G 'node_modules/@foundry-rs/forge-*/bin/forge*' >/dev/null
+}
 # npm writes node_modules/.package-lock.json last, so an interrupted installation is done again.
-if ! [ node_modules/.package-lock.json -nt package-lock.json ]; then
+if ! [ node_modules/.package-lock.json -nt package-lock.json ] || ! has_programs; then
   say "installing npm packages"
-  npm ci --loglevel=error --no-audit --no-fund >&2 || stop "npm packages could not be installed; the lines above say why."
+  npm_ci
+  has_programs || npm_ci
+  has_programs || stop "npm could not fetch anvil and forge (@foundry-rs/...): run this again."
 fi
 
 .venv/bin/python scripts/compile_contracts.py >&2 || stop "the contracts could not be compiled; the lines above say why."

@@ -28,7 +28,9 @@ need_chromium() {
   INTERPOINTS_CHROMIUM="$(find_chromium)"
   if [ -z "$INTERPOINTS_CHROMIUM" ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
     echo "test: installing chromium" >&2
-    { apt-get install -y -qq chromium || { apt-get update -qq && apt-get install -y -qq chromium; }; } >/dev/null 2>&1 || true
+    install=(apt-get -y -qq -o DPkg::Lock::Timeout=300 -o Acquire::Retries=5 install chromium)
+    export DEBIAN_FRONTEND=noninteractive
+    { "${install[@]}" || { apt-get update -qq -o Acquire::Retries=5 && "${install[@]}"; }; } </dev/null >/dev/null 2>&1 || true
     INTERPOINTS_CHROMIUM="$(find_chromium)"
   fi
   if [ -z "$INTERPOINTS_CHROMIUM" ]; then
@@ -50,7 +52,8 @@ step_lint() {
 step_unit() { "$python" -m pytest tests/unit; }
 step_docs() { "$python" -m pytest tests/docs; }
 step_gas() { "$python" -m pytest tests/gas; }
-step_invariants() { scripts/forge test; }
+# Which examples forge draws from its seed depends on how many threads it has: the same on every machine.
+step_invariants() { scripts/forge test --threads 2; }
 step_contracts() { scripts/test_contracts.sh; }
 # Two at a time: these tests wait for chains and databases more than they compute.
 step_integration() { "$python" -m pytest tests/integration -n 2 --dist worksteal; }
@@ -61,6 +64,8 @@ uv="$(scripts/setup.sh)"
 # Scripts that call uv find the one that set-up found or installed.
 PATH="$(dirname "$uv"):$PWD/node_modules/.bin:$PATH"
 export PATH
+# As in set-up: what the contract suite and slither need is downloaded later.
+export UV_HTTP_TIMEOUT="${UV_HTTP_TIMEOUT:-120}" UV_HTTP_RETRIES="${UV_HTTP_RETRIES:-5}"
 has() { [[ " ${steps[*]} " = *" $1 "* ]]; }
 for name in "${steps[@]}"; do
   declare -F "step_$name" >/dev/null || stop "There is no step $name; there are ${all[*]}."

@@ -20,7 +20,7 @@ from scripts.chaos.processes import Process
 from scripts.chaos.town import FINALITY_BLOCKS, Place, Town
 from scripts.chaos.world import build_town
 
-CONVERGE_SECONDS: Final = 120.0
+CONVERGE_SECONDS: Final = 240.0
 """Generous: a loaded machine is slow, and a bridge that does not converge never does."""
 GWEI: Final = 10**9
 _TICK_SECONDS: Final = 0.05

@@ -34,7 +34,9 @@ CUSTODIAN: Final = 2
 MEMBERS: Final = tuple(keccak(text=f"member {number}") for number in range(4))
 PAUSE: Final = selector("pause()")
 UNPAUSE: Final = selector("unpause()")
-_MINED_SECONDS: Final = 30.0
+_MINED_SECONDS: Final = 120.0
+_LEFT_LYING_SECONDS: Final = 5.0
+"""Anvil may let a transaction lie that came while the one before it was being mined, until the next block."""
 
 
 class RevertedError(Exception):
@@ -130,6 +132,8 @@ class Place:
             found[:] = self.anvil.client.receipts([hash_])
             return found[0] is not None
 
+        if not wait_until(is_mined, _LEFT_LYING_SECONDS, 0.005):
+            self.anvil.mine()
         if not wait_until(is_mined, _MINED_SECONDS, 0.005) or found[0] is None:
             raise TimeoutError(f"{hash_} was not mined")
         if found[0]["status"] != "0x1":

@@ -23,7 +23,7 @@ from scripts.demo.data import Day
 from scripts.demo.programmes import PROGRAMMES
 from scripts.demo.tills import Tills
 
-SETTLE_DEADLINE_SECONDS = 120.0
+SETTLE_DEADLINE_SECONDS = 300.0
 SWEEP_EVERY_DAYS = 10
 """How often expired lots are removed from storage, so that their expiry can be seen in the logs."""
 

@@ -23,7 +23,7 @@ _SETTINGS = {
     "INTERPOINTS_CHAIN_POLL_SECONDS": "0.1",
     "INTERPOINTS_LOG_LEVEL": "WARNING",
 }
-_CATCH_UP_SECONDS = 60.0
+_CATCH_UP_SECONDS = 240.0
 
 
 class BridgeBehindError(Exception):
@@ -64,7 +64,7 @@ class Stage(StackPair):
     def bridge_status(self) -> str:
         """What `interpoints bridge status` prints."""
         command = [*COMMAND, "status", "--config", str(self.bridge.status_config)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=240)
         return done.stdout if done.returncode == 0 else done.stdout + done.stderr
 
 
@@ -75,7 +75,7 @@ def _signed(attester_url: str) -> set[str]:
         from_block: int | None = 0
         while from_block is not None:
             query = {"source_chain": source, "destination_chain": destination, "from_block": from_block}
-            answer = httpx.get(f"{attester_url}/v1/attestations", params=query, timeout=10).raise_for_status().json()
+            answer = httpx.get(f"{attester_url}/v1/attestations", params=query, timeout=60).raise_for_status().json()
             found |= {message for each in answer["attestations"] for message in each["message_ids"]}
             from_block = answer["next_from_block"]
     return found

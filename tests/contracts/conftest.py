@@ -3,6 +3,7 @@
 import gc
 import os
 import socket
+import time
 from hashlib import sha256
 from itertools import count
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 from brownie import history, web3
 from brownie._config import CONFIG
+from brownie.network.rpc import anvil as brownie_anvil
 from brownie.test.managers import base as brownie_manager
 from hypothesis import settings
 
@@ -39,11 +41,33 @@ def file_hash(path):
 brownie_manager._get_ast_hash = file_hash
 
 
+launch_anvil = brownie_anvil.launch
+START_WITHIN_SECONDS = 120
+# Bound until the run ends, so that nobody else who asks for any free port gets the chain's before it starts. A server
+# gets in beside a socket that does not listen.
+port_holder = socket.socket()
+
+
+def launch_and_wait(cmd, **options):
+    """Brownie gives a chain ten seconds to start, which is little on a busy machine."""
+    process = launch_anvil(cmd, **options)
+    end = time.monotonic() + START_WITHIN_SECONDS
+    while process.poll() is None and time.monotonic() < end:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", options["port"])) == 0:
+                break
+        time.sleep(0.05)
+    return process
+
+
+brownie_anvil.launch = launch_and_wait
+
+
 def pytest_configure(config):
     """Gives this run's chain a free port, so that suites can run next to each other, and a fixed first day."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port_holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    port_holder.bind(("127.0.0.1", 0))
+    port = port_holder.getsockname()[1]
     network = CONFIG.networks["development"]
     limit = f"--code-size-limit {CODE_LIMIT_BYTES + METADATA_BYTES}"
     network["cmd"] = f"anvil --host 127.0.0.1 --no-mining --timestamp {START_SECONDS} {limit}"

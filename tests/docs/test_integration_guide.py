@@ -14,6 +14,8 @@ from pathlib import Path
 import uvicorn
 
 from backend.app import create_app
+from backend.chain.notifications import WorkWaiter
+from backend.worker import Role, RoleLoop
 from tests.integration.api.conftest import database_url, engine, exchange_world, postgres_server, sessions
 from tests.integration.api.exchange_world import ExchangeWorld
 from tests.integration.api.test_access import endpoints
@@ -40,15 +42,16 @@ def _server(world: ExchangeWorld) -> Iterator[str]:
 
 @contextmanager
 def _workers(world: ExchangeWorld) -> Iterator[None]:
-    """The workers, without a pause."""
+    """The workers, hardly with a pause; a step that fails beside the API is made again, as a worker does."""
     stopping = threading.Event()
 
-    def run() -> None:
-        while not stopping.wait(0.05):
-            work(world)
-            world.step()
+    def step() -> bool:
+        work(world)
+        world.step()
+        return False
 
-    thread = threading.Thread(target=run)
+    loop = RoleLoop(Role.SUBMIT, step, WorkWaiter(world.settings.database_url, ()), 0.05, stopping)
+    thread = threading.Thread(target=loop.run)
     thread.start()
     try:
         yield
@@ -72,7 +75,7 @@ def test_guide__every_command_works_in_order(exchange_world: ExchangeWorld, tmp_
             cwd=tmp_path,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=600,
             check=False,
         )
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]

@@ -6,10 +6,13 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect, sync_playwright
 
+PATIENCE_MS = 60_000
+"""How long a page may take to come to what is expected of it: the machine may be busy."""
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
 
@@ -17,10 +20,20 @@ ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 def chromium() -> Iterator[Browser]:
     """INTERPOINTS_CHROMIUM, or `chromium` on the PATH, or playwright's own."""
     path = os.environ.get("INTERPOINTS_CHROMIUM") or shutil.which("chromium")
+    expect.set_options(timeout=PATIENCE_MS)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
         yield browser
         browser.close()
+
+
+@contextmanager
+def fresh_page(browser: Browser, **options: Any) -> Iterator[Page]:
+    """A page without history and cookies; `options` are those of `Browser.new_context`."""
+    context = browser.new_context(**options)
+    context.set_default_timeout(PATIENCE_MS)
+    yield context.new_page()
+    context.close()
 
 
 class Watcher:

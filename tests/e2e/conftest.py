@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page
 
-from tests.e2e.browser import Watcher, chromium
+from tests.e2e.browser import Watcher, chromium, fresh_page
 from tests.e2e.town import Town, open_town
 from tests.support.postgres import TestPostgres, postgres_server
 
@@ -33,11 +33,8 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
     """A page without history, cookies or colour preference."""
-    context = browser.new_context(viewport={"width": 1200, "height": 900})
-    page = context.new_page()
-    page.set_default_timeout(15_000)
-    yield page
-    context.close()
+    with fresh_page(browser, viewport={"width": 1200, "height": 900}) as page:
+        yield page
 
 
 @pytest.fixture

@@ -263,34 +263,13 @@ def deploy_brands(chain: Anvil, folder: Path) -> tuple[Manifest, DevSigners]:
     return deployer.deploy(plans, folder / "manifest.json", exchange), signers
 
 
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
-
-
 @contextmanager
-def serving(settings: Settings) -> Iterator[None]:
-    """The real server, listening."""
-    config = uvicorn.Config(
-        create_app(settings),
-        host="127.0.0.1",
-        port=settings.api_port,
-        log_level="error",
-        ws="none",
-        timeout_graceful_shutdown=1,
-    )
+def serving(settings: Settings, listener: socket.socket) -> Iterator[None]:
+    """The real server. What is asked before it answers waits in the listener's queue."""
+    config = uvicorn.Config(create_app(settings), log_level="error", ws="none", timeout_graceful_shutdown=1)
     server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, daemon=True)
+    thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
     thread.start()
-    deadline = threading.Event()
-    for _ in range(600):
-        if server.started or not thread.is_alive():
-            break
-        deadline.wait(0.05)
-    assert server.started
     try:
         yield
     finally:
@@ -301,9 +280,10 @@ def serving(settings: Settings) -> Iterator[None]:
 @contextmanager
 def open_town(database_url: str, folder: Path) -> Iterator[Town]:
     """A chain, a database and the server, all real."""
-    with Anvil(timestamp=START) as chain:
+    # Kept from here on: a port that is let go may be somebody else's when the server wants it.
+    with Anvil(timestamp=START) as chain, socket.create_server(("127.0.0.1", 0)) as listener:
         manifest, signers = deploy_brands(chain, folder)
-        port = free_port()
+        port = listener.getsockname()[1]
         settings = Settings.model_validate(
             {
                 "database_url": database_url,
@@ -325,6 +305,6 @@ def open_town(database_url: str, folder: Path) -> Iterator[Town]:
             sync_from_manifest(session, manifest, profiles)
         town = Town(chain, manifest, sessions, settings, signers)
         town.index()
-        with serving(settings):
+        with serving(settings, listener):
             yield town
         engine.dispose()

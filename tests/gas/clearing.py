@@ -41,7 +41,7 @@ class HouseRig:
 
     def close(self) -> int:
         """Gas of closing the cycle, when its time is over."""
-        self.rig.chain.jump(CYCLE_SECONDS)
+        self.rig.jump(CYCLE_SECONDS)
         return self.rig.gas(self.does.closeCycle())
 
 
@@ -81,7 +81,7 @@ def _default(house: HouseRig) -> Rows:
     house.close()
     for creditor in OTHERS:
         house.book(creditor, OPEN)
-    rig.chain.jump(PAYMENT_SECONDS + 1)
+    rig.jump(PAYMENT_SECONDS + 1)
     rows: Rows = {"enforce, default towards 31 partners": rig.gas(does.enforce(FIRST))}
     rig.gas(does.settleCycle())
     rig.gas(does.deposit(FIRST, 10**6))

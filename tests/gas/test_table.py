@@ -7,6 +7,9 @@ import pytest
 from tests.gas.rig import Rows
 from tests.gas.table import BOUNDS, PAGE, committed, measure_all, render
 
+pytestmark = pytest.mark.timeout(1_800)
+"""Everything is measured in the first test: minutes, on a machine that does something else besides."""
+
 
 @pytest.fixture(scope="module")
 def measured() -> Rows:

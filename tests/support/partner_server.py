@@ -162,6 +162,11 @@ class PartnerServer:
         """Lets calls that hang be answered."""
         self._released = True
 
+    def will_answer(self, body: bytes) -> bool:
+        """Whether a call with this body, if it is the next about its member, is answered."""
+        script = self._scripts.get(_about(_MESSAGES.validate_json(body)))
+        return not script or script[0] not in _SILENT
+
     def calls_about(self, subject_id: str) -> list[str]:
         """Calls about one id, in order."""
         return [call for call, each in self.calls if each == subject_id]
@@ -187,12 +192,11 @@ class PartnerServer:
         return app
 
     async def _answer(self, message: Message, request: Request) -> Response:
+        behaviour = self._next(_about(message))
         if isinstance(message, MemberValidation):
             known = self.book.knows(message.member_reference)
-            behaviour = self._next(message.member_reference)
             return await self._respond(behaviour, request, "succeeded" if known else "failed", "member_unknown")
         original = message.original if isinstance(message, RetryMessage | ReversalMessage) else message
-        behaviour = self._next(original.member_reference)
         if isinstance(message, ReversalMessage):
             return await self._reverse(behaviour, request, original)
         if behaviour in _DOES_IT:
@@ -212,7 +216,7 @@ class PartnerServer:
         return await self._respond(behaviour, request, "succeeded" if was_done else "failed", NOT_POSTED)
 
     async def _respond(self, behaviour: Behaviour, request: Request, outcome: str, reason: str) -> Response:
-        if behaviour in (Behaviour.HANG, Behaviour.LOST, Behaviour.DELAYED):
+        if behaviour in _SILENT:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._hang(request), _LONGEST_HANG_SECONDS)
         return _response(behaviour, outcome, reason)
@@ -236,6 +240,7 @@ _DOES_IT: Final = frozenset(
         Behaviour.TOO_LONG,
     }
 )
+_SILENT: Final = frozenset({Behaviour.HANG, Behaviour.LOST, Behaviour.DELAYED})
 _STATUS: Final = {
     Behaviour.FAIL_4XX: 422,
     Behaviour.BARE_404: 404,
@@ -269,6 +274,12 @@ class _CutResponse(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"1000")]})
         await send({"type": "http.response.body", "body": b'{"outcome": "succ'})
+
+
+def _about(message: Message) -> str:
+    """The member whom it is about."""
+    original = message.original if isinstance(message, RetryMessage | ReversalMessage) else message
+    return original.member_reference
 
 
 def _path_of(message: Message) -> str:

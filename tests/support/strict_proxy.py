@@ -50,7 +50,7 @@ class StrictProxy:
         """Methods asked for, in order."""
         self._fees: dict[tuple[str, int], tuple[str, int, int]] = {}
         self._lock = threading.Lock()
-        self._http = httpx.Client(timeout=30, verify=False)
+        self._http = httpx.Client(timeout=60, verify=False)
 
     def __enter__(self) -> StrictProxy:
         proxy = self

@@ -127,7 +127,7 @@ class TestRotation:
         self, gateway, propose, attesters, clock
     ):
         propose(NEW, 3)
-        clock.go_to(clock.now_seconds + ROTATION_SECONDS - 10)
+        clock.go_to(clock.now_seconds + ROTATION_SECONDS - 1_000)
         assert logs(propose(MANY[:3], 2))[0] == ("AttestersCancelled", 2)
         begins = clock.now_seconds + ROTATION_SECONDS
         clock.go_to(begins - 1)

@@ -247,7 +247,7 @@ class TestAccept:
 
     @pytest.mark.spec("EX-6", "EX-11")
     def test_terms_that_end_before_they_begin__refused(self, agreed, clock, terms):
-        short = replace(terms, valid_until=clock.now_seconds + NOTICE_SECONDS)
+        short = replace(terms, valid_until=clock.now_seconds + NOTICE_SECONDS + 1_000)
         agreed.propose(short)
         clock.next_block_at(short.valid_until - NOTICE_SECONDS + 1)
         with reverts("InvalidLaneTerms", short.struct):

@@ -40,7 +40,7 @@ class TestNotice:
     @pytest.mark.spec("EX-11", "EX-12")
     def test_another_agreement_meanwhile__takes_its_place(self, agreed, terms, begins, clock):
         third = replace(terms, fee_bps=3)
-        clock.go_to(begins - 10)
+        clock.go_to(begins - 1_000)
         agreed.agree(third)
         later = clock.now_seconds + NOTICE_SECONDS
         assert later > begins

@@ -33,11 +33,16 @@ class ChainWorld(World):
         """Runs the workers until nothing is left to do at this head."""
         for _ in range(_MOST_STEPS):
             works: list[Callable[[], int | bool]] = [self.batcher.run_once, self.settler.run_once]
-            works += [submitter.run_once for submitter in self.submitters] + [self.indexer.run_once]
+            works += [self._submit, self.indexer.run_once]
             done = [work() for work in works]
             if not any(done):
                 return
         raise AssertionError("the workers never come to rest")
+
+    def _submit(self) -> int:
+        """One pass of every submitter; what they send is in a block then."""
+        with self.deployment.chain.one_block():
+            return sum(submitter.run_once() for submitter in self.submitters)
 
     def finalise(self) -> None:
         """Runs the workers and mines until everything so far is final."""
@@ -66,6 +71,5 @@ class ChainWorld(World):
 
     def redeem(self, member: dict[str, Any], points: int, **changes: Any) -> Any:
         """Asks to spend points; answers the response."""
-        self._numbers[0] += 1
-        body = {"member_id": member["id"], "reference": f"red-{self._numbers[0]}", "points": points} | changes
+        body = {"member_id": member["id"], "reference": f"red-{next(self.numbers)}", "points": points} | changes
         return self.till.post("/v1/redemptions", body)

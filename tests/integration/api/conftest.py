@@ -71,6 +71,7 @@ def _chain_settings(database_url: str, deployment: Deployment) -> Settings:
         manifest_path=deployment.manifest_path,
         batch_max_age_seconds=0.001,
         public_url="http://127.0.0.1:8000",
+        partner_private_addresses=True,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +48,7 @@ class Backend:
     """A key with every scope of each programme or branch."""
     operator: Caller
     auditor: Caller
-    _numbers: list[int] = field(default_factory=lambda: [0])
+    _numbers: Iterator[int] = field(default_factory=lambda: count(1))
 
     def __post_init__(self) -> None:
         client = self.side.chain.client
@@ -56,16 +57,21 @@ class Backend:
             Batcher(self.sessions, self.settings).run_once,
             Settler(self.sessions, retry_seconds=0).run_once,
         ]
-        for number in (PARTNER, CUSTODIAN):
-            submitter = Submitter(self.sessions, client, self.side.signer(number), self.side.chain_id)
-            self.works.append(submitter.run_once)
-        self.works.append(self.indexer.run_once)
+        self.submitters = [
+            Submitter(self.sessions, client, self.side.signer(number), self.side.chain_id)
+            for number in (PARTNER, CUSTODIAN)
+        ]
+        self.works += [self._submit, self.indexer.run_once]
         self.follower = Follower(self.sessions, self.settings)
+
+    def _submit(self) -> int:
+        """One pass of every submitter; what they send is in a block then."""
+        with self.side.chain.one_block():
+            return sum(submitter.run_once() for submitter in self.submitters)
 
     def number(self) -> int:
         """One that was not used before."""
-        self._numbers[0] += 1
-        return self._numbers[0]
+        return next(self._numbers)
 
     def step(self) -> None:
         """Runs the workers until nothing is left to do at this head."""

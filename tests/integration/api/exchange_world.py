@@ -131,11 +131,10 @@ class ExchangeWorld(ChainWorld):
 
     def enrol_at(self, member: dict[str, Any], programme: Programme) -> None:
         """The member joins another programme."""
-        self._numbers[0] += 1
         body = {
             "programme_id": programme.id,
             "member_id": member["id"],
-            "reference": f"{programme.slug}-{self._numbers[0]}",
+            "reference": f"{programme.slug}-{next(self.numbers)}",
         }
         response = self.operator.post("/v1/members", body)
         assert response.status_code == 201, response.text
@@ -148,11 +147,10 @@ class ExchangeWorld(ChainWorld):
 
     def swap_body(self, lane: str, member: dict[str, Any], points: int, **changes: Any) -> dict[str, Any]:
         """A swap as a till asks for it."""
-        self._numbers[0] += 1
         return {
             "lane_id": lane,
             "member_id": member["id"],
-            "reference": f"swap-{self._numbers[0]}",
+            "reference": f"swap-{next(self.numbers)}",
             "max_points_in": points,
             "min_points_out": 1,
             **changes,

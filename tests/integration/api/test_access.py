@@ -25,6 +25,8 @@ from backend.web import endpoints as web
 from tests.integration.api.exchange_world import TERMS, ExchangeWorld
 from tests.integration.api.world import Caller, World, problem
 
+NOBODY = "http://127.0.0.1:1"
+"""Where no partner's system answers, without asking for a name."""
 SHARED = {"cycle", "partner_id"}
 """Path parameters that name nothing of one programme's own: the cycles and the partners of the clearing."""
 
@@ -122,7 +124,7 @@ def things(world: ExchangeWorld) -> Things:
         "POST /v1/redemptions/orders": {"member_id": member["id"], "points": 1},
         "POST /v1/redemptions/{redemption_id}/capture": {},
         "POST /v1/redemptions/{redemption_id}/refunds": {"reference": "x", "points": 1},
-        "PUT /v1/partner-systems/{programme_id}": {"base_url": "https://points.invalid"},
+        "PUT /v1/partner-systems/{programme_id}": {"base_url": NOBODY},
         "POST /v1/partner-systems/{programme_id}/validations": {"member_reference": "x"},
         "POST /v1/postings/{posting_id}/reversal": {},
         "POST /v1/transfers": spend,
@@ -148,7 +150,7 @@ def things(world: ExchangeWorld) -> Things:
 
 def put_partner_system(world: ExchangeWorld) -> None:
     path = f"/v1/partner-systems/{world.market.id}"
-    assert world.till.request("PUT", path, json={"base_url": "https://points.invalid"}).is_success
+    assert world.till.request("PUT", path, json={"base_url": NOBODY}).is_success
 
 
 def partner_things(world: ExchangeWorld, swap_id: str, member: dict[str, Any]) -> dict[str, str]:

@@ -47,7 +47,7 @@ def test_every_operation__keeps_to_the_schema(exchange_world: ExchangeWorld, url
     world = exchange_world
     world.swap(world.open_lane(world.pharmacy, world.other_till), world.swapper(), 40)
     caller = getattr(world, role)
-    schema = schemathesis.openapi.from_url(f"{url}/v1/openapi.json")
+    schema = schemathesis.openapi.from_url(f"{url}/v1/openapi.json", timeout=60)
     failures: list[str] = []
     tried = 0
     for result in schema.get_all_operations():
@@ -67,7 +67,7 @@ def test_every_operation__keeps_to_the_schema(exchange_world: ExchangeWorld, url
         )
         @given(case=operation.as_strategy())
         def attempt(case: Case[Any]) -> None:
-            response = case.call(base_url=url, headers={"Authorization": f"Bearer {caller.token}"})
+            response = case.call(base_url=url, headers={"Authorization": f"Bearer {caller.token}"}, timeout=60)
             case.validate_response(response, checks=CHECKS)
 
         try:

@@ -171,7 +171,7 @@ class TestOperations:
         with ThreadPoolExecutor(1) as pool:
             waiting = pool.submit(chain_world.till.get, location, headers={"Prefer": "wait=60"})
             chain_world.step()
-            assert waiting.result(30).json()["state"] == "mined"
+            assert waiting.result(60).json()["state"] == "mined"
 
     def test_stream__tells_each_state_until_it_is_final(self, chain_world: ChainWorld) -> None:
         member = chain_world.credited("100.00")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -126,7 +127,8 @@ class World:
     """A key of the pharmacy with every scope."""
     anonymous: Caller
     auditor: Caller
-    _numbers: list[int] = field(default_factory=lambda: [0])
+    numbers: Iterator[int] = field(default_factory=lambda: count(1))
+    """For references; threads may share it."""
 
     def key(self, programme: Programme | None, scopes: Iterable[Scope] = Scope, **options: Any) -> Caller:
         """A client with a fresh key."""
@@ -137,17 +139,16 @@ class World:
 
     def enrol(self, till: Caller | None = None, reference: str | None = None) -> dict[str, Any]:
         """Enrols somebody; answers the member."""
-        self._numbers[0] += 1
-        response = (till or self.till).post("/v1/members", {"reference": reference or f"card-{self._numbers[0]}"})
+        reference = reference or f"card-{next(self.numbers)}"
+        response = (till or self.till).post("/v1/members", {"reference": reference})
         assert response.status_code in (200, 201), response.text
         member: dict[str, Any] = response.json()
         return member
 
     def purchase(self, member: dict[str, Any], amount: str = "25.00", **changes: Any) -> dict[str, Any]:
         """A purchase as a till posts it."""
-        self._numbers[0] += 1
         return {
-            "reference": f"basket-{self._numbers[0]}",
+            "reference": f"basket-{next(self.numbers)}",
             "member_id": member["id"],
             "value": {"amount": amount, "currency": "USD"},
             "occurred_at": "2017-02-28T18:00:00Z",

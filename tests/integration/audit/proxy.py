@@ -40,7 +40,7 @@ def lying_endpoint(url: str, alter: Alter) -> Iterator[str]:
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["content-length"]))
-            requests, answers = orjson.loads(body), orjson.loads(httpx.post(url, content=body, headers=JSON).content)
+            requests, answers = orjson.loads(body), orjson.loads(upstream.post(url, content=body, headers=JSON).content)
             if isinstance(requests, list):
                 by_id = {each["id"]: each for each in answers}
                 altered = [answer(request, by_id[request["id"]]) for request in requests]
@@ -56,6 +56,7 @@ def lying_endpoint(url: str, alter: Alter) -> Iterator[str]:
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - named by the base class
             """Silent."""
 
+    upstream = httpx.Client(timeout=60, verify=False)
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()
@@ -64,6 +65,7 @@ def lying_endpoint(url: str, alter: Alter) -> Iterator[str]:
     finally:
         server.shutdown()
         server.server_close()
+        upstream.close()
 
 
 JSON = {"content-type": "application/json"}

@@ -18,14 +18,15 @@ from backend.chain.crosschain_exchange import decode_payload, encode_halt, encod
 from backend.chain.exchange_types import CrosschainSwap, MessageKind
 from backend.chain.points_exchange import encode_stop
 from backend.chain.programme_registry import programme_id
-from tests.support.two_chains import GUARDIAN, PARTNER, RELAYER, Sent, Side, TwoChains, two_chains
+from tests.support.anvil import START
+from tests.support.two_chains import GUARDIAN, PARTNER, RELAYER, Sent, Setting, Side, TwoChains, two_chains
 
 Both = tuple[list[Report], CrossingReport]
 
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TwoChains]:
-    with two_chains(tmp_path_factory.mktemp("chains")) as found:
+    with two_chains(tmp_path_factory.mktemp("chains"), Setting(timestamp=START)) as found:
         live(found)
         yield found
 

@@ -131,6 +131,7 @@ def settings_for(
         "gateway": "0x" + gateways.second.gateway.hex(),
         "endpoints": [gateways.second.chain.url],
         "require_independent": False,
+        "timeout_seconds": 60.0,
     }
     attest: Mapping[str, object] = {"key": {"dev_account": number}, "port": 0}
     return BridgeSettings.model_validate({"data_dir": folder, "chain": [first, second], "attest": attest})

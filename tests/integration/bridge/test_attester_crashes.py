@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import multiprocessing
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -20,6 +19,7 @@ import httpx
 import pytest
 from typer.testing import CliRunner
 
+from backend.stack.waiting import free_port
 from bridge.attester_api import Attestations
 from bridge.cli import app
 from bridge.journal import Journal
@@ -163,9 +163,7 @@ def _await_attestations(url: str, count: int) -> Attestations:
 
 class TestCommand:
     def test_attest__serves_until_sigterm(self, stopped_desk: Desk, gateways: Gateways, tmp_path: Path) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as listener:
-            port = listener.getsockname()[1]
-        config, log = tmp_path / "bridge.toml", tmp_path / "log"
+        port, config, log = free_port(), tmp_path / "bridge.toml", tmp_path / "log"
         config.write_text(_toml(stopped_desk, port))
         number = gateways.send_final(gateways.first, b"one")
         with _running(config, log) as process:

@@ -187,9 +187,9 @@ class TestOthers:
         number = gateways.send_final(gateways.first, b"one")
         for proxy in hasty_desk.endpoints.others[:2]:
             proxy.stalled = True
-        hasty_desk.attester.step()
+        # On a busy machine the own node may be too late as well.
+        hasty_desk.recover(lambda: "1 of 2" in hasty_desk.problem() or "0 of 2" in hasty_desk.problem())
         assert hasty_desk.signed() == {}
-        assert "1 of 2" in hasty_desk.problem() or "0 of 2" in hasty_desk.problem()
         hasty_desk.endpoints.others[0].stalled = False
         hasty_desk.recover(lambda: list(hasty_desk.signed()) == [number])
 
@@ -203,8 +203,9 @@ class TestOthers:
                 folder = tmp_path / str(len(signed))
                 with desk(gateways, folder, others=others, timeout_seconds=0.5) as attester_desk:
                     attester_desk.attester.step()
-                    attester_desk.recover(lambda d=attester_desk, s=signed: list(d.signed()) == s)  # type: ignore[misc]
-                    assert bool(attester_desk.problem()) == (signed == [])
+                    attester_desk.recover(
+                        lambda d=attester_desk, s=signed: (list(d.signed()), bool(d.problem())) == (s, s == [])  # type: ignore[misc]
+                    )
 
     def test_step__answer_of_many_megabytes__refused_while_it_arrives(self, at_desk: Desk, gateways: Gateways) -> None:
         gateways.send_final(gateways.first, b"one")

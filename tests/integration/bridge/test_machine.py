@@ -223,6 +223,7 @@ def world(tmp_path: Path) -> Iterator[TwoChains]:
         yield made
 
 
+@pytest.mark.timeout(1_800)
 def test_random_lives__end_well_and_as_the_model_says(world: TwoChains, tmp_path: Path) -> None:
     made = world
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import multiprocessing
 import signal
 
+import pytest
+
 from backend.chain.exchange_types import SwapStatus
 from tests.integration.bridge.relayer_process import main
 from tests.integration.bridge.relaying import Bridge
@@ -38,6 +40,7 @@ def _run(bridge: Bridge, crash_at: str) -> int | None:
     return process.exitcode
 
 
+@pytest.mark.timeout(1_800)
 def test_wherever_it_is_killed_each_swap_is_delivered_by_one_transaction(bridge: Bridge) -> None:
     """Each process finds what the one before it has left behind, and is killed in its turn."""
     world = bridge.world

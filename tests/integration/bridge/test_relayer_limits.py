@@ -34,6 +34,7 @@ def test_many_failed_messages_do_not_hold_up_new_ones(bridge: Bridge) -> None:
     bridge.seconds += 600
     for _ in range(3):
         relayer.step()
+        bridge.mined()
     stages = {each.kept.key.nonce: each.state.stage for each in tracked(relayer)}
     assert stages[NEW] is Stage.FAILED
 

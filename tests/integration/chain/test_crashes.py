@@ -9,9 +9,7 @@ from __future__ import annotations
 import multiprocessing
 import signal
 import time
-from collections.abc import Iterator
 from multiprocessing.process import BaseProcess
-from pathlib import Path
 
 import pytest
 from eth_utils.crypto import keccak
@@ -22,14 +20,12 @@ from backend.chain.event_types import Lot
 from backend.database import make_engine, make_sessions
 from tests.integration.chain.service import Service, Snapshot
 from tests.integration.chain.worker_process import main
-from tests.support.anvil import DAY, Anvil, Deployment, deploy
+from tests.support.anvil import DAY, START, Anvil, Deployment, deploy
 from tests.support.postgres import TestPostgres
 
 # Processes come from a server that has the modules loaded: real ones, without a start of seconds each.
 _PROCESSES = multiprocessing.get_context("forkserver")
 _PROCESSES.set_forkserver_preload(["tests.integration.chain.worker_process"])
-_START = 1_700_000_000 // (30 * DAY) * (30 * DAY) + 5 * DAY
-"""Well inside an epoch, so that both twins issue into the same one."""
 
 CRASH_POINTS = [
     "submitter.after_preflight",
@@ -61,10 +57,10 @@ def _ask_for_everything(service: Service) -> None:
     service.ask("issue_batch", points_token.encode_issue_batch(ref("batch"), credited))
     for n, key in enumerate(keys[:3]):
         service.ask_redeem(key, 40 + n, ref(f"redeem {n}"))
-    deadline = _START + 2 * DAY
+    deadline = START + 2 * DAY
     service.ask("hold", points_token.encode_hold_managed(keys[3], 60, ref("hold"), deadline), service.custodian)
     service.ask("capture", points_token.encode_capture(accounts[3], ref("hold"), 25))
-    epoch = _START // (30 * DAY)
+    epoch = START // (30 * DAY)
     lots = [Lot(epoch, 40)]
     service.ask("refund", points_token.encode_refund(ref("redeem 0"), accounts[0], lots, 15))
     service.ask("refund", points_token.encode_refund(ref("redeem 0"), accounts[0], lots, 10))
@@ -78,7 +74,7 @@ def undisturbed(postgres_server: TestPostgres, tmp_path_factory: pytest.TempPath
     """What the twin that runs without a fault comes to."""
     name = postgres_server.create()
     engine = make_engine(postgres_server.url(name))
-    with Anvil(timestamp=_START) as chain:
+    with Anvil(timestamp=START) as chain:
         service = Service(deploy(chain, tmp_path_factory.mktemp("twin")), make_sessions(engine))
         _ask_for_everything(service)
         service.finish()
@@ -90,13 +86,6 @@ def undisturbed(postgres_server: TestPostgres, tmp_path_factory: pytest.TempPath
     return snapshot
 
 
-@pytest.fixture
-def deployment(tmp_path: Path) -> Iterator[Deployment]:
-    """The same chain as the twin's."""
-    with Anvil(timestamp=_START) as chain:
-        yield deploy(chain, tmp_path)
-
-
 def _start_worker(database_url: str, deployment: Deployment, crash_at: str = "") -> BaseProcess:
     arguments = (database_url, deployment.chain.url, deployment.manifest_path, crash_at)
     worker = _PROCESSES.Process(target=main, args=arguments, daemon=True)
@@ -104,7 +93,7 @@ def _start_worker(database_url: str, deployment: Deployment, crash_at: str = "")
     return worker
 
 
-def _wait(worker: BaseProcess, chain: Anvil, timeout_seconds: float = 60.0) -> int | None:
+def _wait(worker: BaseProcess, chain: Anvil, timeout_seconds: float = 120.0) -> int | None:
     """Mines while the worker works; answers its exit status."""
     deadline = time.monotonic() + timeout_seconds
     try:

@@ -24,8 +24,9 @@ from backend.chain.rebuild import rebuild_projection
 from backend.database import transaction
 from backend.programmes.models import Programme
 from backend.programmes.service import sync_from_manifest
+from tests.support.anvil import START
 from tests.support.market import TERMS
-from tests.support.two_chains import GUARDIAN, POINTS, Side, TwoChains, two_chains
+from tests.support.two_chains import GUARDIAN, POINTS, Setting, Side, TwoChains, two_chains
 
 GROCER, FUEL = programme_id("grocer"), programme_id("fuel")
 
@@ -33,7 +34,7 @@ GROCER, FUEL = programme_id("grocer"), programme_id("fuel")
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TwoChains]:
     """One world for the tests here."""
-    with two_chains(tmp_path_factory.mktemp("chains")) as world:
+    with two_chains(tmp_path_factory.mktemp("chains"), Setting(timestamp=START)) as world:
         yield world
 
 

@@ -69,7 +69,7 @@ class _Saboteur:
         if self._after:
             driver.commit()
         with psycopg.connect(self._url.render_as_string(hide_password=False), autocommit=True) as other:
-            other.execute("SELECT pg_terminate_backend(%s, 5000)", (pid,))
+            other.execute("SELECT pg_terminate_backend(%s, 60000)", (pid,))
         if self._after:  # The driver has nothing left to send, so it would not notice.
             lost = psycopg.OperationalError("the connection was lost")
             raise OperationalError("COMMIT", None, lost, connection_invalidated=True)

@@ -57,7 +57,7 @@ class TestDeploy:
         """The endpoint refuses after two transactions: the token is there, some of its roles are not."""
         deployment = deploy(anvil, tmp_path, slugs=())
         with StrictProxy(anvil.url) as proxy:
-            client = ChainClient([proxy.url], attempts=1, timeout_seconds=3)
+            client = ChainClient([proxy.url], attempts=1, timeout_seconds=60)
             deployer = _deployer(deployment, client)
             wanted = [plan("grocer", deployment.signers)]
             proxy.refuse_after = 2
@@ -137,7 +137,7 @@ class TestDeployExchange:
         deployment = deploy(anvil, tmp_path, slugs=())
         plans, exchange = _plans(deployment), exchange_plan(deployment.signers)
         with StrictProxy(anvil.url) as proxy:
-            client = ChainClient([proxy.url], attempts=1, timeout_seconds=3)
+            client = ChainClient([proxy.url], attempts=1, timeout_seconds=60)
             deployer = _deployer(deployment, client)
             proxy.refuse_after = transactions
             with pytest.raises(ChainError):

@@ -22,7 +22,7 @@ class TestRunOnce:
     def test_small_steps__same_as_large_ones(self, service: Service) -> None:
         for _ in range(6):
             service.ask_issue(secrets.token_bytes(20), 9)
-        service.submit()
+            service.submit()
         service.chain.mine(12)
         small = Indexer(
             service.sessions,
@@ -41,7 +41,7 @@ class TestRunOnce:
     def test_two_at_once__each_block_once(self, service: Service) -> None:
         for _ in range(30):
             service.ask_issue(secrets.token_bytes(20), 9)
-        service.submit()
+            service.submit()
         errors: list[Exception] = []
 
         def work() -> None:
@@ -78,14 +78,14 @@ class TestRunOnce:
             service.finish()
             service.chain.jump(45 * DAY)
         service.ask("transfer", encode_transfer(other, 150), member)
-        sender.run_once()
+        service.submit(sender)
         service.index()
         service.assert_consistent()
         service.chain.jump(60 * DAY)
         service.ask_issue(member, 1)
         service.ask("transfer", encode_transfer(other, 120), member)
-        sender.run_once()
-        sender.run_once()
+        service.submit(sender)
+        service.submit(sender)
         service.finish()
         service.assert_consistent()
         with transaction(service.sessions) as session:

@@ -50,7 +50,7 @@ class TestOperation:
         key = secrets.token_bytes(32)
         service.ask_issue(service.account(key), 80)
         redeem = service.ask_redeem(key, 50)
-        service.submitters[1].run_once()
+        service.submit(service.submitters[1])
         assert service.operation(redeem).state == "pending"
         service.finish()
         assert service.operation(redeem).state == "final"
@@ -92,14 +92,14 @@ class TestOperation:
         admin = service.deployment.signers.signer(service.deployment.accounts[0])
         pauser = service.submitter(admin.address)
         service.ask("pause", bytes.fromhex("8456cb59"), admin.address)
-        pauser.run_once()
+        service.submit(pauser)
         account = secrets.token_bytes(20)
         id_ = service.ask_issue(account, 5)
         service.index()
         service.submit()
         assert (service.operation(id_).state, service.operation(id_).error_code) == ("pending", "EnforcedPause")
         service.ask("unpause", bytes.fromhex("3f4ba83a"), admin.address)
-        pauser.run_once()
+        service.submit(pauser)
         service.index()
         service.finish()
         assert service.operation(id_).state == "final"
@@ -119,7 +119,7 @@ class TestOperation:
         assert service.operation(refused).state == "failed"
         admin = service.deployment.accounts[0]
         service.ask("set_supply_cap", encode_set_supply_cap(cap + 1), admin)
-        service.submitter(admin).run_once()
+        service.submit(service.submitter(admin))
         service.index()
         service.finish()
         assert service.operation(waiting).state == "final"

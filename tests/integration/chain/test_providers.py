@@ -42,7 +42,7 @@ def make_indexer(service: Service) -> Iterator[MakeIndexer]:
     clients = []
 
     def make(*urls: str) -> Indexer:
-        clients.append(ChainClient(urls, 31337, timeout_seconds=3, attempts=2, backoff_seconds=0.01))
+        clients.append(ChainClient(urls, 31337, timeout_seconds=60, attempts=2, backoff_seconds=0.01))
         return Indexer(service.sessions, clients[-1], service.deployment.manifest)
 
     yield make
@@ -193,7 +193,7 @@ class TestFailingEndpoint:
     ) -> None:
         service, account = watched
         proxy.stalled = True
-        client = ChainClient([proxy.url, service.chain.url], 31337, timeout_seconds=0.5)
+        client = ChainClient([proxy.url, service.chain.url], 31337, timeout_seconds=2)
         Indexer(service.sessions, client, service.deployment.manifest).run_once()
         assert sum(service.projected_lots(account).values()) == 33
         client.close()

@@ -61,12 +61,12 @@ class TestFees:
         service.chain.set_base_fee(50 * 10**9)
         service.chain.mine(1)
         id_, _ = _issue(service)
-        capped.run_once()
+        service.submit(capped)
         assert service.operation(id_).state == "pending"
         assert not service.attempts()
         service.chain.set_base_fee(10**9)
         service.chain.mine(1)
-        capped.run_once()
+        service.submit(capped)
         service.index()
         assert service.operation(id_).state == "mined"
         assert all(int(attempt.max_fee_per_gas) <= 20 * 10**9 for attempt in service.attempts())
@@ -179,9 +179,9 @@ class TestTwoSubmitters:
         _issue(service)
         service.submit()
         _issue(service)
-        assert second.run_once() == 0
+        assert service.submit(second) == 0
         service.submitters[0].close()
-        assert second.run_once() > 0
+        assert service.submit(second) > 0
 
     @pytest.mark.parametrize("lease_seconds", [15.0, 0.0])
     def test_two_threads_on_one_key__each_operation_once(self, service: Service, lease_seconds: float) -> None:

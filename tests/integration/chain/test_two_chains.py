@@ -23,7 +23,7 @@ from backend.chain.manifest import Manifest
 from backend.chain.points_exchange import LANE_ROLE, QUOTER_ROLE, encode_swap
 from backend.chain.points_token import managed_account
 from backend.chain.programme_registry import programme_id
-from tests.support.anvil import Anvil, exchange_plan, plan
+from tests.support.anvil import START, Anvil, exchange_plan, plan
 from tests.support.market import TERMS as LANE_TERMS
 from tests.support.strict_proxy import StrictProxy
 from tests.support.two_chains import (
@@ -47,7 +47,7 @@ GROCER, FUEL = programme_id("grocer"), programme_id("fuel")
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TwoChains]:
     """One world for the tests here."""
-    with two_chains(tmp_path_factory.mktemp("chains")) as world:
+    with two_chains(tmp_path_factory.mktemp("chains"), Setting(timestamp=START)) as world:
         yield world
 
 
@@ -269,7 +269,7 @@ class TestDeployment:
 def _connect_with_a_refusal(proxy: StrictProxy, path: Path, world: TwoChains, transactions: int) -> None:
     """Deploys for other chains and connects; refused after some transactions, then done again."""
     signers = world.first.signers
-    client = ChainClient([proxy.url], attempts=1, timeout_seconds=3)
+    client = ChainClient([proxy.url], attempts=1, timeout_seconds=60)
     deployer = Deployer(client, world.first.signer(ADMIN))
 
     def run() -> None:

@@ -158,11 +158,11 @@ class TestContracts:
 class TestNotifications:
     def test_notify__committed__wakes_a_listener(self, service: Service, database_url: str) -> None:
         waiter = WorkWaiter(database_url, [OUTBOX])
-        assert waiter.wait_for_work(5)  # The first look is always worth it.
+        assert waiter.wait_for_work(60)  # The first look is always worth it.
         assert not waiter.wait_for_work(0.05)
         with transaction(service.sessions) as session:
             notify(session, OUTBOX)
-        assert waiter.wait_for_work(5)
+        assert waiter.wait_for_work(60)
         waiter.close()
 
 

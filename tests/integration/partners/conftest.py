@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from backend.database import transaction
 from tests.integration.api.conftest import exchange_world
 from tests.integration.api.world import NOON, make_programme, make_settings, put_block
-from tests.integration.partners.world import PartnerWorld, build_worker, connect
+from tests.integration.partners.world import ForesightedClient, PartnerWorld, build_worker, connect
 from tests.support.partner_server import PartnerServer
 from tests.support.postgres import database_url, engine, postgres_server, sessions
 
@@ -26,6 +26,6 @@ def partner_world(database_url: str, sessions: sessionmaker[Session]) -> Iterato
         put_block(session, 100, NOON)
     with PartnerServer() as server:
         server.use_secret(connect(sessions, settings, airline.id, server.url))
-        worker = build_worker(sessions, settings)
+        worker = build_worker(sessions, settings, client=ForesightedClient(server))
         yield PartnerWorld(sessions, settings, fuel, airline, server, worker)
         worker.close()

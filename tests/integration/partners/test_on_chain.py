@@ -27,7 +27,7 @@ from tests.integration.api.exchange_world import ExchangeWorld
 from tests.integration.api.test_swap_refusals import administer
 from tests.integration.api.world import problem
 from tests.integration.partners.test_crashes import end_of, start_worker
-from tests.integration.partners.world import build_worker, connect
+from tests.integration.partners.world import ForesightedClient, build_worker, connect
 from tests.support.partner_server import Behaviour, PartnerServer
 
 DOLLARS = 10**9
@@ -136,7 +136,9 @@ def posting_world(exchange_world: ExchangeWorld) -> Iterator[PostingWorld]:
     lane = world.open_lane(world.pharmacy, world.other_till, delivery="posted", expiry="fresh")
     with PartnerServer() as server:
         server.use_secret(connect(world.sessions, world.settings, world.pharmacy.id, server.url))
-        worker = build_worker(world.sessions, world.settings, exchange=world.exchange.address)
+        worker = build_worker(
+            world.sessions, world.settings, exchange=world.exchange.address, client=ForesightedClient(server)
+        )
         yield PostingWorld(world, server, worker, lane)
         worker.close()
 

@@ -344,10 +344,7 @@ class TestManyWorkers:
         assert partner_world.asked_of_chain() == ["confirm_posted"] * len(swaps)
 
     def test_slow_partner__holds_up_only_its_own(self, partner_world: PartnerWorld) -> None:
-        slow = connect(
-            partner_world.sessions, partner_world.settings, partner_world.airline.id, partner_world.server.url, 30
-        )
-        partner_world.server.use_secret(slow)
+        waits = partner_world.worker = build_worker(partner_world.sessions, partner_world.settings)
         for number in range(8):
             partner_world.server.script(f"C-{number}", Behaviour.LOST)
             partner_world.burn(f"C-{number}")
@@ -355,11 +352,12 @@ class TestManyWorkers:
             quick.use_secret(connect(partner_world.sessions, partner_world.settings, partner_world.fuel.id, quick.url))
             swaps = [partner_world.burn_for_fuel(f"Q-{number}") for number in range(10)]
             for _ in range(40):
-                partner_world.worker.run_once()
+                waits.run_once()
                 if len(quick.calls) == len(swaps):
                     break
             assert len(quick.calls) == len(swaps)
             assert len(partner_world.server.calls) == 4
             partner_world.server.release()
             partner_world.run()
+        waits.close()
         assert states(partner_world.postings()) == ["posted"] * 18

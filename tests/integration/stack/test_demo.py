@@ -44,7 +44,7 @@ def _end(process: subprocess.Popen[str], number: signal.Signals) -> int:
     return process.wait()
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1_800)
 def test_demo__after_a_killed_run__swaps_across_audits_and_serves(folder: Path) -> None:
     state = folder / "state"
     killed = _start(state)

@@ -59,15 +59,15 @@ class TestWorker:
 
         def step() -> bool:
             begun.set()
-            release.wait(10)
+            release.wait()
             return True
 
         worker = Worker([_loop(step, stopping, closed)], stopping)
         worker.start()
-        assert begun.wait(10)
+        assert begun.wait(60)
         assert not worker.stop(deadline_seconds=0.05)
         release.set()
-        assert worker.stop(deadline_seconds=10)
+        assert worker.stop(deadline_seconds=60)
         assert closed == ["closed"]
 
 

@@ -25,7 +25,7 @@ assert client.get("/me").status_code == 401
 
 
 def test_request_log__member_link__names_the_route_only() -> None:
-    done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, timeout=120, check=True)
+    done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, timeout=240, check=True)
     written = done.stdout + done.stderr
     entries = [json.loads(line) for line in written.splitlines() if line.startswith("{")]
     assert [entry["path"] for entry in entries if entry["event"] == "request"] == ["/m/{token}", "/me"]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 import structlog
-from sqlalchemy import exists, func, select, update
+from sqlalchemy import ScalarSelect, exists, func, select, update
 from sqlalchemy.orm import Session, aliased
 
 from backend.chain.crashpoints import crash_point
@@ -26,6 +27,7 @@ log = structlog.get_logger(__name__)
 
 _AS_GOOD_AS_TAKEN = (AlreadyKnownError, NonceTooLowError, ReplacementUnderpricedError)
 """The node has it, or something else under this nonce: which of our hashes was mined, only the index can say."""
+_MOST_BLOCKS_HELD = 50
 
 
 class InFlight:
@@ -36,12 +38,14 @@ class InFlight:
         self._started = False
         self._offered_at: dict[bytes, str] = {}
         """Head's hash when an attempt was last offered, so that it is offered at most once a block."""
+        self._held: tuple[int, int] | None = None
+        """The nonce that is held back, and the head's number when that began."""
 
     def offer_again(self, view: ChainView) -> int:
         """Offers what no node has taken, what the node's pool lacks, and after a start everything."""
         with transaction(self._sending.sessions) as session:
             attempts = self._sending.unmined_attempts(session, view.latest_nonce)
-            first_held = self._first_held_back(session, attempts)
+            first_held = self._held_for_long(self._first_held_back(session, attempts), view.number)
         known = {attempt.hash for attempt in attempts}
         self._offered_at = {hash_: head for hash_, head in self._offered_at.items() if hash_ in known}
         wanted = [
@@ -73,13 +77,21 @@ class InFlight:
             earlier.chain_id == OutboxTransaction.chain_id,
             earlier.target == OutboxTransaction.target,
             earlier.signer != OutboxTransaction.signer,
-            earlier.id < OutboxTransaction.id,
             earlier.state == "sent",
+            # Not as they were asked for: what failed and was signed anew comes later than when it was asked for.
+            _signed_at(earlier) < _signed_at(OutboxTransaction),
         )
         held = select(func.min(OutboxTransaction.nonce)).where(
             OutboxTransaction.id.in_(undone), OutboxTransaction.undone, before
         )
         return session.scalar(held)
+
+    def _held_for_long(self, nonce: int | None, head: int) -> int | None:
+        """`nonce` while it is held back and not for too long: the earlier one may wait for something else."""
+        if nonce is None or self._held is None or self._held[0] != nonce:
+            self._held = None if nonce is None else (nonce, head)
+            return nonce
+        return nonce if head - self._held[1] <= _MOST_BLOCKS_HELD else None
 
     def offer(self, attempts: Sequence[TransactionAttempt], view: ChainView, *, everywhere: bool = False) -> None:
         """Broadcasts stored attempts, in order of nonce. Errors: `ChainUnavailableError` (they may be out even so)."""
@@ -191,6 +203,20 @@ class InFlight:
             session.add_all(fillers)
         self.offer(fillers, view)
         return len(fillers)
+
+
+def _signed_at(row: type[OutboxTransaction]) -> ScalarSelect[datetime]:
+    """When a transaction was first signed under its present nonce. One signer's are signed in order of nonce."""
+    return (
+        select(func.min(TransactionAttempt.signed_at))
+        .where(
+            TransactionAttempt.chain_id == row.chain_id,
+            TransactionAttempt.signer == row.signer,
+            TransactionAttempt.nonce == row.nonce,
+        )
+        .correlate(row)
+        .scalar_subquery()
+    )
 
 
 def _show(session: Session, row: OutboxTransaction, **values: object) -> None:

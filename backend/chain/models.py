@@ -68,7 +68,7 @@ class OutboxTransaction(Base):
     """queued, sent (a nonce is taken and signed bytes are stored), mined, final, failed"""
     nonce: Mapped[int | None] = mapped_column(BigInteger)
     undone: Mapped[bool] = mapped_column(server_default=text("false"))
-    """A reorganisation took it, or what it may build on, out of a block: if it fails now, it is tried once more."""
+    """A reorganisation took it, or what it may build on, out of a block: if it fails now, it is tried again."""
     created_at: Mapped[Time] = mapped_column(server_default=text("now()"))
 
 

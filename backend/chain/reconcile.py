@@ -154,7 +154,8 @@ def settle_final(session: Session, chain_id: int, final_block: int) -> int:
 def unsettle(session: Session, chain_id: int, from_block: int) -> int:
     """Takes back what blocks from `from_block` on said: their transactions are sent, and offered again.
 
-    What is on its way may have been signed because one of them had been mined, and may now come before it and fail.
+    What is on its way may have been signed because something in those blocks had happened, ours or not, and may now
+    come before it and fail.
     """
     mined = (
         update(TransactionAttempt)
@@ -166,9 +167,8 @@ def unsettle(session: Session, chain_id: int, from_block: int) -> int:
     )
     keys = [(signer, nonce) for signer, nonce in session.execute(mined).all()]
     rows = _rows_of(session, chain_id, keys, "mined")
-    if rows:
-        on_the_way = (OutboxTransaction.chain_id == chain_id, OutboxTransaction.state == "sent")
-        session.execute(update(OutboxTransaction).where(*on_the_way).values(undone=True))
+    on_the_way = (OutboxTransaction.chain_id == chain_id, OutboxTransaction.state == "sent")
+    session.execute(update(OutboxTransaction).where(*on_the_way).values(undone=True))
     for row, operation in rows.values():
         row.state, row.undone = "sent", True
         if operation is not None:

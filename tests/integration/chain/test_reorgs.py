@@ -10,6 +10,7 @@ from backend.chain import points_token
 from backend.chain.errors import IndexerHaltedError
 from backend.chain.rebuild import rebuild_projection
 from backend.chain.signers import DevSigners
+from backend.chain.words import selector
 from tests.integration.chain.service import FINALITY_BLOCKS, Service
 
 
@@ -145,6 +146,79 @@ class TestWithinFinality:
         assert service.token.balance_of(service.account(key)) == 30
         service.assert_consistent()
 
+    def test_signed_anew_between_two_reorganisations__nobody_waits_in_a_circle(self, service: Service) -> None:
+        """What failed and was signed anew was asked for before what was mined meanwhile, but comes after it."""
+        key, other = secrets.token_bytes(32), secrets.token_bytes(32)
+        service.ask_issue(service.account(other), 90)
+        service.finish()
+        service.ask_issue(service.account(key), 90)
+        service.submit()
+        service.index()
+        service.chain.automine(False)
+        failing = service.ask_redeem(key, 60)
+        service.submit()
+        service.chain.reorganise(1)
+        service.chain.mine(1)
+        service.index()
+        assert service.operation(failing).error_code == "ERC20InsufficientBalance"
+        failed_in = service.chain.client.block_number()
+        _step(service)
+        service.ask_issue(secrets.token_bytes(20), 8)
+        _step(service)
+        service.ask_redeem(other, 10)
+        _step(service)
+        service.chain.mine(failed_in + FINALITY_BLOCKS - service.chain.client.block_number())
+        service.index()
+        service.submit()
+        anew, last = service.outbox()[2], service.outbox()[4]
+        assert (anew.signer, anew.state) == (last.signer, "sent")
+        assert (anew.nonce or 0) > (last.nonce or 0)
+        service.chain.reorganise(service.chain.client.block_number() - failed_in - 1)
+        service.index()
+        service.finish()
+        assert {operation.state for operation in service.operations()} == {"final"}
+        service.assert_consistent()
+
+    def test_earlier_one_cannot_be_sent__waits_for_it_some_time_only(self, service: Service) -> None:
+        key = secrets.token_bytes(32)
+        service.ask_issue(service.account(key), 90)
+        service.finish()
+        service.ask_issue(secrets.token_bytes(20), 8)
+        service.submit()
+        service.index()
+        redeem = service.ask_redeem(key, 60)
+        service.submit()
+        service.index()
+        service.chain.reorganise(2)
+        service.chain.set_balance(service.issuer, 0)
+        service.index()
+        for _ in range(40):
+            _step(service)
+        assert service.operation(redeem).state == "sent"
+        service.until(lambda: service.operation(redeem).state == "mined", rounds=20)
+
+    def test_only_others_dropped__ours_fails_without_them__mended_by_itself(self, service: Service) -> None:
+        key = secrets.token_bytes(32)
+        service.ask_issue(service.account(key), 90)
+        service.finish()
+        service.chain.automine(False)
+        for name in ("pause()", "unpause()"):
+            service.chain.rpc(
+                "eth_sendRawTransaction", _signed(service, service.deployment.accounts[0], selector(name))
+            )
+            _step(service)
+        redeem = service.ask_redeem(key, 60)
+        service.submit()
+        service.chain.reorganise(1)
+        _step(service)
+        judged = service.operation(redeem)
+        assert (judged.state, judged.error_code) == ("mined", "EnforcedPause")
+        theirs = _signed(service, service.deployment.accounts[0], selector("unpause()"))
+        service.chain.rpc("eth_sendRawTransaction", theirs)
+        service.finish()
+        assert service.operation(redeem).state == "final"
+        service.assert_consistent()
+
     def test_chain_becomes_shorter__waits_then_follows(self, service: Service) -> None:
         id_, _ = _mined_issue(service, 1)
         snapshot = service.chain.snapshot()
@@ -175,6 +249,12 @@ class TestPastFinality:
         rebuild_projection(service.sessions, service.indexer, 31337)
         assert service.cursor().halted_reason is None
         assert service.projected_lots(account) == {}
+
+
+def _step(service: Service) -> None:
+    service.submit()
+    service.chain.mine(1)
+    service.index()
 
 
 def _signed(service: Service, sender: bytes, data: bytes) -> str:

@@ -28,7 +28,7 @@ from backend.clearing.schemas import (
     PaymentCreate,
     WithdrawalCreate,
 )
-from backend.clearing.under_way import UnderWay, under_way
+from backend.clearing.under_way import UnderWay, lock_treasurer, under_way
 from backend.points.operations import read_operation
 from backend.points.waiting import answer_when_settled
 from backend.programmes.models import Programme
@@ -53,9 +53,15 @@ def _answer(writing: Writing, order: Order) -> OrderRead:
 
 
 def _acting(writing: Writing, asked: str | None) -> Programme:
-    """The programme in whose name is asked, locked: its orders are judged one after the other."""
-    programme = get_programme(writing.session, writing.caller.programme(asked))
-    writing.session.refresh(programme, with_for_update=True)
+    """The programme in whose name is asked, locked: its orders are judged one after the other.
+
+    So are those of all programmes with its treasurer, as they share the money and the allowance.
+    """
+    session = writing.session
+    programme = get_programme(session, writing.caller.programme(asked))
+    # Not its key: rows that refer to the programme can be written while this waits for the treasurer or the node.
+    session.refresh(programme, with_for_update={"key_share": True})
+    lock_treasurer(session, house_of(writing.context.settings), programme.treasurer)
     return programme
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from backend.chain.clearing_house import encode_deposit, encode_pay, encode_pay_from_collateral, encode_withdraw
@@ -36,6 +36,12 @@ class UnderWay:
     """Collateral, by withdrawals and by payments from it."""
     paying: int = 0
     """Of what is due, with money and from collateral."""
+
+
+def lock_treasurer(session: Session, house: House, treasurer: bytes) -> None:
+    """Waits until nobody else judges orders of this treasurer; held until the transaction ends."""
+    name = f"treasurer\n{house.chain_id}\n{treasurer.hex()}"
+    session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(name, 0))))
 
 
 def under_way(session: Session, house: House, programme: Programme) -> UnderWay:

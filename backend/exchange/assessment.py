@@ -85,7 +85,7 @@ def dry_run(chain: ChainClient, facts: SwapFacts, parties: Parties) -> DryRunSwa
     """What the swap would come to, and why it would be refused. Writes nothing.
 
     The chain is asked for no fewer points out than are told, since the projection may be behind it. Raises
-    ChainUnavailableError and NodeError when only the chain could refuse, and does not say.
+    ChainUnavailableError when only the chain could refuse, and does not say.
     """
     outlook = examine(facts)
     if not outlook.refusals:

@@ -12,7 +12,7 @@ from eth_keys.exceptions import BadSignature
 from eth_utils.exceptions import ValidationError
 
 from backend.chain.client import ChainClient
-from backend.chain.errors import ChainUnavailableError, ExecutionRevertedError, NodeError
+from backend.chain.errors import ChainError, ChainUnavailableError, ExecutionRevertedError, NodeError
 from backend.chain.exchange_types import Quote, SwapRequest
 from backend.chain.points_exchange import encode_swap, encode_swap_with_signature, swap_typed_data
 from backend.chain.reverts import revert_from_text
@@ -42,7 +42,7 @@ class Trial:
 def refusal_by_chain(chain: ChainClient, exchange: Exchange, trial: Trial) -> InterpointsError | None:
     """Why the chain would refuse the swap in its newest block; None when it would not.
 
-    Raises ChainUnavailableError and NodeError when the chain does not say.
+    Raises ChainUnavailableError when the chain does not say: a node's own words can name addresses that hold keys.
     """
     sender: str | None = None
     if trial.signature is None:
@@ -50,21 +50,29 @@ def refusal_by_chain(chain: ChainClient, exchange: Exchange, trial: Trial) -> In
     else:
         data = encode_swap_with_signature(trial.account, trial.request, trial.signature, trial.quote)
     try:
-        chain.eth_call(address_text(exchange.address), data, sender=sender)
+        swapped = chain.eth_call(address_text(exchange.address), data, sender=sender)
     except ExecutionRevertedError as error:
         revert = revert_from_text(error.data)
         if revert.name == "InvalidOrderSignature" and trial.signature is not None:
             return _diagnose(exchange, trial, trial.signature)
         return typed(revert, exchange.currency)
+    except (ChainError, ValueError) as error:  # ValueError: an answer that is no hex.
+        raise _untold(error) from error
+    if not swapped:  # The exchange always returns something. A node that does not know it yet has no code to run.
+        raise _untold(NodeError("The result is empty."))
     return None
+
+
+def _untold(error: Exception) -> ChainUnavailableError:
+    log.warning("swap_not_tried", error=type(error).__name__)
+    return ChainUnavailableError("The chain did not say whether it would take the swap. Ask again later.")
 
 
 def refusal_if_it_answers(chain: ChainClient, exchange: Exchange, trial: Trial) -> InterpointsError | None:
     """As `refusal_by_chain` for a swap that will be sent: a chain that does not answer has its say then."""
     try:
         return refusal_by_chain(chain, exchange, trial)
-    except (ChainUnavailableError, NodeError) as error:
-        log.warning("swap_not_tried_before", error=type(error).__name__)
+    except ChainUnavailableError:
         return None
 
 

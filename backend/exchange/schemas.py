@@ -216,7 +216,7 @@ class SwapRead(BaseModel):
     lane_id: str
     source_programme_id: str
     destination_programme_id: str
-    member_id: str
+    member_id: str | None = Field(description="Null for the destination programme, when it is not their member")
     reference: str | None = Field(description="The asker's own number; only the asker, operator and auditors see it")
     state: SwapState
     max_points_in: int

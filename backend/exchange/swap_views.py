@@ -67,12 +67,17 @@ def read_swaps(session: Session, exchanges: Exchanges, caller: Caller, rows: Seq
 
 
 def _as_seen_by(caller: Caller, row: SwapRow, swap: SwapRead) -> SwapRead:
-    """Without what only the asker may know: the destination learns no number of the source's."""
+    """Without what only the asker may know: the destination learns no number of the source's.
+
+    A member of the source alone, whose points go abroad, is unknown to it: no request of its own would find them.
+    """
     hidden: dict[str, None] = {}
     if not caller.sees_everything and row.swap.requester not in (caller.programme_id, caller.member_id):
         hidden["reference"] = None
     if caller.programme_id == row.swap.destination_programme_id:
         hidden["operation_id"] = None
+        if row.swap.destination_enrolment_id is None:
+            hidden["member_id"] = None
     return swap.model_copy(update=hidden)
 
 

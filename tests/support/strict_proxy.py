@@ -17,9 +17,11 @@ from eth_account.typed_transactions.typed_transaction import TypedTransaction
 from eth_utils.crypto import keccak
 from hexbytes import HexBytes
 
+from backend.chain.errors import NodeError
+
 Answer = dict[str, object]
 Alter = Callable[[str, list[object], object], object]
-"""Method, parameters and the node's result to the result that is passed on."""
+"""Method, parameters and the node's result to the result that is passed on; or it raises the `NodeError` to answer."""
 
 
 class StrictProxy:
@@ -127,7 +129,10 @@ class StrictProxy:
             return {**head, "error": answer["error"]}
         result = answer["result"]
         if self.alter is not None:
-            result = self.alter(method, params, result)
+            try:
+                result = self.alter(method, params, result)
+            except NodeError as error:
+                return {**head, "error": {"code": error.code, "message": error.detail}}
         return {**head, "result": result}
 
     def _pinned(self, method: str, params: list[object]) -> list[object]:

@@ -174,6 +174,23 @@ class TestSwap:
         other = here.swap("grocer", lane, giver, 400, recipient="0x" + "78" * 20, reference="once")
         problem(other, 409, "reference-reused")
 
+    def test_member_of_the_source__is_unknown_to_the_destination(self, world: CrossingWorld) -> None:
+        """A list shows it no id that a filter of the same list would not find."""
+        here, lane = world.here, world.lane("grocer", "fuel")
+        giver = here.member("grocer", "1000.00")
+        swap = here.swap("grocer", lane, giver, 400, recipient=SOMEBODY).json()
+        assert swap["member_id"] == giver["id"]
+
+        def listed(slug: str, **asked: str) -> list[tuple[str, str | None]]:
+            answer = here.tills[slug].get("/v1/swaps", params={"lane_id": lane, "limit": "1"} | asked)
+            assert answer.status_code == 200, answer.text
+            return [(each["id"], each["member_id"]) for each in answer.json()["data"]]
+
+        assert listed("fuel") == [(swap["id"], None)]
+        assert here.read("fuel", swap)["member_id"] is None
+        problem(here.tills["fuel"].get("/v1/swaps", params={"member_id": giver["id"]}), 404, "not-found")
+        assert listed("grocer", member_id=giver["id"]) == [(swap["id"], giver["id"])]
+
     def test_lane_from_abroad__begins_there(self, world: CrossingWorld) -> None:
         lane = world.lane("fuel", "grocer")
         body = {"lane_id": lane, "member_reference": "x", "max_points_in": 400}

@@ -11,12 +11,14 @@ from sqlalchemy import func, select
 from backend.app import create_app
 from backend.auth.scopes import Scope
 from backend.chain.administering import Administrator
+from backend.chain.errors import NodeError
 from backend.chain.models import Operation
 from backend.chain.points_exchange import QUOTER_ROLE
 from backend.chain.words import address_word, hash_word, selector
 from backend.hexes import address_text
 from tests.integration.api.exchange_world import ExchangeWorld
 from tests.integration.api.world import Caller, problem
+from tests.support.strict_proxy import Alter, StrictProxy
 
 
 def ask(caller: Caller, lane: str, points: int, **changes: Any) -> dict[str, Any]:
@@ -25,6 +27,19 @@ def ask(caller: Caller, lane: str, points: int, **changes: Any) -> dict[str, Any
     assert response.status_code == 200, response.text
     quote: dict[str, Any] = response.json()
     return quote
+
+
+def answering_calls(said: NodeError | str | None) -> Alter:
+    """A node that says this to every call of a contract."""
+
+    def alter(method: str, _params: list[object], result: object) -> object:
+        if method != "eth_call":
+            return result
+        if isinstance(said, NodeError):
+            raise said
+        return said
+
+    return alter
 
 
 def codes(answer: dict[str, Any]) -> list[str]:
@@ -81,6 +96,34 @@ class TestDryRun:
             swap = world.swap_body(lane, member, 40, mode="dry_run")
             problem(cut_off.post("/v1/swaps", swap), 503, "chain-unavailable")
             assert codes(ask(cut_off, lane, 300, member_id=member["id"])) == ["insufficient-points"]
+
+    def test_node_that_gives_no_usable_answer__is_as_one_that_gives_none(self, exchange_world: ExchangeWorld) -> None:
+        """Its own words are not passed on: they can hold the address of an endpoint, with its key."""
+        world = exchange_world
+        lane = world.open_lane(world.pharmacy, world.other_till)
+        member = world.swapper()
+        with StrictProxy(world.deployment.chain.url) as proxy:
+            settings = world.settings.model_copy(update={"rpc_urls": [proxy.url]})
+            with TestClient(create_app(settings), raise_server_exceptions=False) as client:
+                asking = Caller(client, world.till.token)
+                body = {"lane_id": lane, "max_points_in": 40, "member_id": member["id"]}
+                told = set()
+                for said in (
+                    NodeError("header not found at https://node.test/?key=hush", -32000),
+                    NodeError("method not found: ask https://node.test/?key=hush", -32601),
+                    NodeError("out of gas at https://node.test/?key=hush", -32000),
+                    None,
+                    "0x",
+                    "hush",
+                ):
+                    proxy.alter = answering_calls(said)
+                    told.add(problem(asking.post("/v1/quotes", body), 503, "chain-unavailable")["detail"])
+                    dry = world.swap_body(lane, member, 40, mode="dry_run")
+                    told.add(problem(asking.post("/v1/swaps", dry), 503, "chain-unavailable")["detail"])
+                taken = asking.post("/v1/swaps", world.swap_body(lane, member, 40))
+                assert taken.status_code == 202, taken.text
+        (words,) = told
+        assert "hush" not in words
 
     def test_projection_that_is_behind__possible_is_only_what_the_chain_gives(
         self, exchange_world: ExchangeWorld
